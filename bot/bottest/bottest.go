@@ -1,0 +1,2 @@
+// Package bottest is being written.
+package bottest

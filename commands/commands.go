@@ -1,0 +1,177 @@
+// Package commands is the one table of verbs that people type, and the one
+// room where a renewal step becomes a timeline entry. It knows nothing of
+// platforms: a Request comes in, Replies go out.
+package commands
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
+)
+
+// Person is who typed.
+type Person struct {
+	ID       string `json:"id"` // unique across platforms, for example "web:ana"
+	Name     string `json:"name"`
+	Platform string `json:"platform"`       // "web", "console", "cli", "slack", "discord"
+	Zone     string `json:"zone,omitempty"` // IANA name; "": UTC
+}
+
+// Request is one line typed, or one button pressed.
+type Request struct {
+	ID   string    `json:"id"`   // delivery id: the same id is the same request; "" is never the same
+	Text string    `json:"text"` // for example "/renew media --yes"
+	By   Person    `json:"by"`
+	Room string    `json:"room"` // "INC-7" in an incident's room, else "main"
+	At   time.Time `json:"at"`
+	Link string    `json:"link,omitempty"` // to the message, where the platform has links
+	Wait bool      `json:"wait,omitempty"` // answer only when what was started has ended (certmedic run)
+}
+
+// States of a reply, shown as colour, symbol and word.
+const (
+	StateGood     = "good"
+	StateWarning  = "warning"
+	StateCritical = "critical"
+	StateRunning  = "running"
+	StateUnknown  = "unknown"
+	StateInfo     = "info" // neutral
+)
+
+// Reply is what goes back, or what the bot says unasked. First line (Headline)
+// is the answer, then the proof, then what to do next (Buttons).
+type Reply struct {
+	State    string   `json:"state"`
+	Headline string   `json:"headline"`        // plain text, one sentence
+	Body     string   `json:"body,omitempty"`  // plain text, lines
+	Facts    []Fact   `json:"facts,omitempty"` // at most five
+	Table    Table    `json:"table,omitzero"`
+	Steps    []Line   `json:"steps,omitempty"` // progress: what is done, what runs, what waits
+	Done     int      `json:"done,omitempty"`  // hosts done
+	Of       int      `json:"of,omitempty"`    // of hosts; 0: no progress bar
+	Buttons  []Button `json:"buttons,omitempty"`
+	Links    []Link   `json:"links,omitempty"`
+	Files    []File   `json:"files,omitempty"`
+	Problem  Problem  `json:"problem,omitzero"`   // set when the request was refused or failed
+	Public   bool     `json:"public"`             // changes the record: everybody sees it; else only who asked
+	Incident string   `json:"incident,omitempty"` // echo it in this incident's room too
+	Key      string   `json:"key,omitempty"`      // the same key edits the earlier message instead of adding one
+}
+
+// Fact is a short field.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Line is one line with a state.
+type Line struct {
+	State string `json:"state"`
+	Text  string `json:"text"`
+}
+
+// Table is rows of cells. A row's State (may be "") colours it.
+type Table struct {
+	Columns []string `json:"columns"`
+	Rows    []Row    `json:"rows"`
+}
+
+// Row of a Table.
+type Row struct {
+	State string   `json:"state,omitempty"`
+	Cells []string `json:"cells"`
+}
+
+// IsZero reports a table without columns.
+func (t Table) IsZero() bool { return len(t.Columns) == 0 }
+
+// Button runs Command as if its presser had typed it.
+type Button struct {
+	Label   string `json:"label"`
+	Command string `json:"command"`
+	Style   string `json:"style,omitempty"`   // "primary", "danger" or ""
+	Confirm string `json:"confirm,omitempty"` // asked before it is done; "": nothing is asked
+}
+
+// Link is a page of the web room: Path is absolute on certmedic's own listener.
+type Link struct {
+	Label string `json:"label"`
+	Path  string `json:"path"`
+}
+
+// File is a document handed over.
+type File struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // media type
+	Data []byte `json:"data"`
+}
+
+// Post is something said unasked, or progress: a Reply for a room.
+type Post struct {
+	Room  string    `json:"room"` // "main" or "INC-7"
+	Reply Reply     `json:"reply"`
+	At    time.Time `json:"at"`
+}
+
+// Team is a group of people of the configuration.
+type Team struct {
+	Name     string   `json:"name"`
+	People   []string `json:"people"`
+	Escalate []string `json:"escalate"` // teams asked next
+}
+
+// Renewer is what the verbs need of renew.Runner.
+type Renewer interface {
+	Inventory() renew.Inventory
+	Plan(ctx context.Context, a renew.Ask) (renew.Plan, error)
+	Start(ctx context.Context, a renew.Ask) (renew.Renewal, error)
+	Approve(ctx context.Context, id string, by renew.Person, reason string) (renew.Renewal, error)
+	Deny(ctx context.Context, id string, by renew.Person, reason string) (renew.Renewal, error)
+	Stop(ctx context.Context, id string, by renew.Person, reason string) (renew.Renewal, error)
+	Resume(ctx context.Context, id string, by renew.Person) (renew.Renewal, error)
+	Rollback(ctx context.Context, id string, by renew.Person, reason string) (renew.Renewal, error)
+	Renewal(ctx context.Context, id string) (renew.Renewal, error)
+	Renewals(ctx context.Context, certificate string, limit int) ([]renew.Renewal, error)
+	Steps(ctx context.Context, id string) ([]renew.Step, error)
+	Wait(ctx context.Context, id string) (renew.Renewal, error)
+	Check(ctx context.Context, certificate string) (renew.Standing, error)
+	CheckEndpoint(ctx context.Context, q renew.Query) renew.Report
+	Rehearse(ctx context.Context, certificate string) (renew.Standing, error)
+	Estate(ctx context.Context) ([]renew.Standing, error)
+}
+
+// Options are what a Desk is made of.
+type Options struct {
+	Book    *incident.Book
+	Renewer Renewer
+	Teams   []Team
+	Now     func() time.Time
+	Log     *slog.Logger
+	Drill   bool // incidents declared here are drills
+}
+
+// Desk answers requests and turns the engine's events into timeline entries
+// and posts.
+type Desk struct {
+	o Options
+}
+
+// New makes a Desk.
+func New(o Options) *Desk { return &Desk{o: o} }
+
+// Do answers one request. It never returns an error: what goes wrong is the
+// Reply's Problem. post, which may be nil, is given everything else that is to
+// be said because of it (echoes in the incident's room).
+func (d *Desk) Do(ctx context.Context, r Request, post func(Post)) Reply { panic("unwritten") }
+
+// Event takes an event of the renewal engine: it puts it on the timeline of
+// every open incident of the certificate, and says what is to be said in the
+// rooms. It is safe to be handed the same event twice.
+func (d *Desk) Event(ctx context.Context, e renew.Event, post func(Post)) error { panic("unwritten") }
+
+// Complete returns completions of a line being typed, best first: verbs, then
+// certificates, incidents, renewals and people.
+func (d *Desk) Complete(ctx context.Context, line, room string) []string { panic("unwritten") }

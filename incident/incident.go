@@ -1,0 +1,214 @@
+package incident
+
+import "time"
+
+// Person is somebody, or the bot (Platform "bot").
+type Person struct {
+	ID       string `json:"id"` // for example "web:ana"
+	Name     string `json:"name"`
+	Platform string `json:"platform"`
+}
+
+// Bot is certmedic itself.
+var Bot = Person{ID: "bot:certmedic", Name: "certmedic", Platform: "bot"}
+
+// Status of an incident.
+type Status string
+
+// Statuses in order; then Closed.
+const (
+	Investigating Status = "investigating"
+	Identified    Status = "identified"
+	Monitoring    Status = "monitoring"
+	Resolved      Status = "resolved"
+	Closed        Status = "closed"
+	Cancelled     Status = "cancelled"
+	Duplicate     Status = "duplicate"
+)
+
+// Open reports whether work on the incident is not over (resolved is not
+// open; it still waits to be closed).
+func (s Status) Open() bool { return s == Investigating || s == Identified || s == Monitoring }
+
+// Severity is 1 (worst) to 4.
+type Severity int
+
+// Kinds of milestone.
+const (
+	Started      = "started"
+	Detected     = "detected"
+	Declared     = "declared"
+	Acknowledged = "acknowledged"
+	IdentifiedAt = "identified"
+	Mitigated    = "mitigated"
+	ResolvedAt   = "resolved"
+	ClosedAt     = "closed"
+)
+
+// Milestone is one moment of the lifecycle. Text says where its time is from.
+type Milestone struct {
+	Kind     string    `json:"kind"`
+	At       time.Time `json:"at"`
+	Recorded time.Time `json:"recorded"`
+	Source   string    `json:"source"` // "measured", "said" or "derived"
+	Text     string    `json:"text"`   // for example "notAfter of serial 1a2b, served by 4 of 4 addresses"
+	By       Person    `json:"by"`
+}
+
+// Conflict is two times for one milestone that do not agree; both are kept.
+type Conflict struct {
+	Kind  string    `json:"kind"`
+	Used  Milestone `json:"used"`
+	Other Milestone `json:"other"`
+	Text  string    `json:"text"`
+}
+
+// Incident is one incident as people see it.
+type Incident struct {
+	ID           string      `json:"id"` // "INC-7"
+	Title        string      `json:"title"`
+	Severity     Severity    `json:"severity"`
+	Status       Status      `json:"status"`
+	Drill        bool        `json:"drill"`
+	Private      bool        `json:"private"`
+	Certificates []string    `json:"certificates"` // names in the inventory
+	Owner        string      `json:"owner"`        // team of the first certificate
+	Commander    Person      `json:"commander"`    // zero: none
+	DeclaredBy   Person      `json:"declared_by"`
+	Declared     time.Time   `json:"declared"`
+	Impact       string      `json:"impact"`     // said by a person; "" until then
+	Milestones   []Milestone `json:"milestones"` // at most one of each kind, in lifecycle order
+	Conflicts    []Conflict  `json:"conflicts"`
+	Entries      int         `json:"entries"` // number of timeline entries, dropped ones included
+	Updated      time.Time   `json:"updated"`
+}
+
+// Milestone returns the milestone of a kind.
+func (i Incident) Milestone(kind string) (Milestone, bool) {
+	for _, m := range i.Milestones {
+		if m.Kind == kind {
+			return m, true
+		}
+	}
+	return Milestone{}, false
+}
+
+// Kinds of timeline entry.
+const (
+	Report        = "report"
+	NoteKind      = "note"
+	StatusKind    = "status"
+	SeverityKind  = "severity"
+	RoleKind      = "role"
+	UpdateKind    = "update"
+	Check         = "check"
+	RenewalStep   = "renewal step"
+	Approval      = "approval"
+	Deploy        = "deploy"
+	Alert         = "alert"
+	MilestoneKind = "milestone"
+)
+
+// Entry is one line of a timeline.
+type Entry struct {
+	ID       string    `json:"id"` // "E-5", within the incident
+	Incident string    `json:"incident"`
+	At       time.Time `json:"at"`       // when it happened
+	Recorded time.Time `json:"recorded"` // when it was written down
+	By       Person    `json:"by"`
+	Kind     string    `json:"kind"`
+	Text     string    `json:"text"`
+	Evidence Evidence  `json:"evidence"`
+	Link     string    `json:"link,omitempty"` // where it was said
+	Key      string    `json:"key,omitempty"`  // the same key is the same entry: appending it twice appends it once
+	Version  int       `json:"version"`        // from 1; a correction adds a version
+	Dropped  bool      `json:"dropped,omitempty"`
+	Prev     string    `json:"prev"` // hash of the record's last line before this one
+	Hash     string    `json:"hash"` // SHA-256 over this line and Prev, hexadecimal
+}
+
+// Evidence is what stands behind an entry. At most one part is filled.
+type Evidence struct {
+	Check    CheckEvidence    `json:"check,omitzero"`
+	Step     StepEvidence     `json:"step,omitzero"`
+	Approval ApprovalEvidence `json:"approval,omitzero"`
+	Change   ChangeEvidence   `json:"change,omitzero"`
+}
+
+// CheckEvidence is a check of a certificate's endpoints.
+type CheckEvidence struct {
+	Certificate string      `json:"certificate"`
+	Verdict     string      `json:"verdict"` // good, warning, critical
+	Cause       string      `json:"cause"`   // one sentence
+	Hosts       []HostCheck `json:"hosts"`
+}
+
+// HostCheck is what one host served.
+type HostCheck struct {
+	Host     string    `json:"host"`     // target name, or the address
+	Address  string    `json:"address"`  // ip:port
+	State    string    `json:"state"`    // good, warning, critical, unknown
+	Findings []string  `json:"findings"` // ids
+	Cause    string    `json:"cause"`
+	Serial   string    `json:"serial"`
+	SHA256   string    `json:"sha256"`
+	Issuer   string    `json:"issuer"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// StepEvidence is a step of a renewal.
+type StepEvidence struct {
+	Renewal      string        `json:"renewal"`
+	Certificate  string        `json:"certificate"`
+	Step         string        `json:"step"`
+	Outcome      string        `json:"outcome"`
+	Host         string        `json:"host"`
+	Order        string        `json:"order"`
+	Challenge    string        `json:"challenge"`
+	BeforeSHA256 string        `json:"before_sha256"`
+	BeforeSerial string        `json:"before_serial"`
+	BeforeUntil  time.Time     `json:"before_until,omitzero"`
+	AfterSHA256  string        `json:"after_sha256"`
+	AfterSerial  string        `json:"after_serial"`
+	AfterUntil   time.Time     `json:"after_until,omitzero"`
+	Issuer       string        `json:"issuer"`
+	Took         time.Duration `json:"took"` // nanoseconds
+	Output       string        `json:"output"`
+	HostsDone    int           `json:"hosts_done"`
+	Hosts        int           `json:"hosts"`
+}
+
+// ApprovalEvidence is a decision about a renewal.
+type ApprovalEvidence struct {
+	Renewal  string    `json:"renewal"`
+	Decision string    `json:"decision"` // "asked", "approved", "denied", "not needed"
+	Asked    time.Time `json:"asked"`
+	AskedBy  string    `json:"asked_by"`
+	By       string    `json:"by"`
+	Reason   string    `json:"reason"`
+}
+
+// ChangeEvidence is a change of the incident itself: status, severity, role.
+type ChangeEvidence struct {
+	What string `json:"what"` // "status", "severity", "commander", "title", "impact", "start", ...
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Metrics are spans between milestones. A span whose ends are not both known
+// is not in Spans.
+type Metrics struct {
+	Spans          []Span        `json:"spans"`
+	BySeverity     []Span        `json:"by_severity"` // time in each severity, from declared to resolved
+	ByStatus       []Span        `json:"by_status"`
+	ApprovalWait   time.Duration `json:"approval_wait"`        // 0: no approval was asked
+	ApprovalToLast time.Duration `json:"approval_to_verified"` // from approval to the last host verified
+}
+
+// Span is a named duration, in nanoseconds.
+type Span struct {
+	Name string        `json:"name"` // "detect", "declare", "acknowledge", "identify", "mitigate", "resolve"; "SEV1"; "investigating"
+	From time.Time     `json:"from"`
+	To   time.Time     `json:"to"`
+	Took time.Duration `json:"took"`
+}

@@ -1,0 +1,2 @@
+// Package acme is being written.
+package acme

@@ -1,0 +1,2 @@
+// Package deploy is being written.
+package deploy

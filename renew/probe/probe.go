@@ -1,0 +1,2 @@
+// Package probe is being written.
+package probe

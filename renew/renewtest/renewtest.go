@@ -1,0 +1,2 @@
+// Package renewtest is being written.
+package renewtest
