@@ -6,7 +6,9 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/certmedic/certmedic/commands"
@@ -14,9 +16,10 @@ import (
 
 // Message is one message in a room. An edit keeps ID and Seq and raises Rev.
 type Message struct {
-	ID     string          `json:"id"`  // "m-12"; stable through edits
-	Seq    int             `json:"seq"` // order in the room, from 1
-	Rev    int             `json:"rev"` // from 1
+	ID     string          `json:"id"`   // "m-12"; stable through edits
+	Seq    int             `json:"seq"`  // order in the room, from 1
+	Rev    int             `json:"rev"`  // from 1
+	Mark   int             `json:"mark"` // grows with every change in the room, edits included: who has seen mark 12 lacks what is above it
 	Room   string          `json:"room"`
 	At     time.Time       `json:"at"`
 	Edited time.Time       `json:"edited,omitzero"`
@@ -25,6 +28,9 @@ type Message struct {
 	Reply  commands.Reply  `json:"reply,omitzero"` // what the bot says
 	For    string          `json:"for,omitempty"`  // only this person id sees it; "": everybody
 	Used   Used            `json:"used,omitzero"`  // once a button was pressed, it is gone
+
+	// Request is the id of the Request that this is the line of, or the answer to.
+	Request string `json:"request,omitempty"`
 }
 
 // Used says who pressed which button.
@@ -32,7 +38,13 @@ type Used struct {
 	Label string          `json:"label"`
 	By    commands.Person `json:"by"`
 	At    time.Time       `json:"at"`
+
+	// Request is the id of the Request that the press became.
+	Request string `json:"request,omitempty"`
 }
+
+// Bot is who says what nobody typed.
+var Bot = commands.Person{ID: "bot:certmedic", Name: "certmedic", Platform: "bot"}
 
 // Desk is what a room needs of commands.Desk.
 type Desk interface {
@@ -60,36 +72,67 @@ type Options struct {
 // Rooms are all rooms of the program.
 type Rooms struct {
 	o Options
+
+	mu      sync.Mutex
+	rooms   map[string]*room
+	lanes   map[lane]chan struct{} // closed when the lane's last line is answered
+	seen    map[string]*answered   // by request id
+	seenIDs []string               // the oldest first
+	closed  bool
+
+	running sync.WaitGroup
+	count   int             // of running answers
+	life    context.Context // of running answers: ends when Close gives up on them
+	end     context.CancelFunc
+	waits   context.Context // of answers to Wait requests: ends when Close begins
+	endWait context.CancelFunc
 }
 
 // New makes Rooms.
-func New(o Options) *Rooms { return &Rooms{o: o} }
-
-// Say puts a person's line (or button's command) into its room, has it
-// answered, and returns the reply when it is there. Every message that comes
-// of it is given to the subscribers. Lines of one person are answered in order.
-func (r *Rooms) Say(ctx context.Context, q commands.Request) commands.Reply { panic("unwritten") }
-
-// Press does what a message's button says, once: a second press answers who
-// pressed it before.
-func (r *Rooms) Press(ctx context.Context, room, message string, button int, by commands.Person) commands.Reply {
-	panic("unwritten")
+func New(o Options) *Rooms {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Answer <= 0 {
+		o.Answer = 1500 * time.Millisecond
+	}
+	r := &Rooms{
+		o:     o,
+		rooms: map[string]*room{},
+		lanes: map[lane]chan struct{}{},
+		seen:  map[string]*answered{},
+	}
+	r.life, r.end = context.WithCancel(context.Background())
+	r.waits, r.endWait = context.WithCancel(r.life)
+	return r
 }
 
-// Post says something unasked. A reply with a Key edits the room's earlier
-// message with that key.
-func (r *Rooms) Post(ctx context.Context, p commands.Post) error { panic("unwritten") }
-
-// Messages returns the last limit messages of a room that the person may see.
+// Messages returns the last limit messages of a room that the person may see,
+// oldest first. At most 500 are kept at hand; limit 0 is all of those.
 func (r *Rooms) Messages(ctx context.Context, room, person string, limit int) ([]Message, error) {
-	panic("unwritten")
+	rm, leave, err := r.enter(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return rm.visible(person, limit), nil
 }
 
 // Subscribe sends every new or edited message of a room that the person may
 // see, until ctx ends; then the channel is closed. A slow reader's channel is
 // closed early: subscribe again and reload.
 func (r *Rooms) Subscribe(ctx context.Context, room, person string) <-chan Message {
-	panic("unwritten")
+	rm, leave, err := r.enter(ctx, room)
+	if err != nil {
+		r.o.Logger.Error("subscribe", "room", room, "error", err)
+		none := make(chan Message)
+		close(none)
+		return none
+	}
+	return rm.subscribe(ctx, person, leave)
 }
 
 // Complete returns completions of a line.
@@ -97,5 +140,59 @@ func (r *Rooms) Complete(ctx context.Context, line, room string) []string {
 	return r.o.Desk.Complete(ctx, line, room)
 }
 
-// Close waits for running answers.
-func (r *Rooms) Close(ctx context.Context) error { panic("unwritten") }
+// Post says something unasked. A reply with a Key edits the room's earlier
+// message with that key.
+func (r *Rooms) Post(ctx context.Context, p commands.Post) error {
+	rm, leave, err := r.enter(ctx, p.Room)
+	if err != nil {
+		return fmt.Errorf("post in room %q: %w", p.Room, err)
+	}
+	defer leave()
+	_, err = rm.change(ctx, func() (Message, error) {
+		if m, ok := rm.keyed(p.Reply.Key); ok {
+			return m.edited(p.Reply, r.now()), nil
+		}
+		return Message{At: r.at(p.At), By: Bot, Reply: p.Reply}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("post in room %q: %w", rm.name, err)
+	}
+	return nil
+}
+
+// Close takes no more lines and waits for running answers. Those that only
+// wait for the end of something (Request.Wait) are told to stop waiting; when
+// ctx ends, all are. Then every subscriber's channel is closed.
+func (r *Rooms) Close(ctx context.Context) error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.endWait()
+	done := make(chan struct{})
+	go func() { r.running.Wait(); close(done) }()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		r.mu.Lock()
+		n := r.count
+		r.mu.Unlock()
+		err = fmt.Errorf("%d lines were not answered in time: %w", n, ctx.Err())
+	}
+	r.end()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rm := range r.rooms {
+		rm.hangUp()
+	}
+	return err
+}
+
+func (r *Rooms) now() time.Time { return r.o.Now().UTC() }
+
+func (r *Rooms) at(t time.Time) time.Time {
+	if t.IsZero() {
+		return r.now()
+	}
+	return t.UTC()
+}

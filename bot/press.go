@@ -1,0 +1,87 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/commands"
+)
+
+// Press does what a message's button says, once: a second press answers who
+// pressed it before. A refused command gives the button back.
+func (r *Rooms) Press(ctx context.Context, room, message string, button int, by commands.Person) commands.Reply {
+	if by.ID == "" {
+		return problem("no_person", "It is not known who presses this.", "Give your name, for example ana.")
+	}
+	rm, leave, err := r.enter(ctx, room)
+	if err != nil {
+		return r.unwritten(commands.Request{Room: room}, err)
+	}
+	defer leave()
+	var refused *commands.Reply
+	var b commands.Button
+	m, err := rm.change(ctx, func() (Message, error) {
+		m, ok := rm.next[message]
+		switch {
+		case !ok || !m.seenBy(by.ID):
+			p := problem("unknown_message", fmt.Sprintf("There is no message %q in this room any more.", message), "Type the command instead.")
+			refused = &p
+		case m.Used.Label != "":
+			p := problem("used", m.Used.Line(r.now())+".", "Nothing more was done.")
+			p.State = commands.StateInfo
+			refused = &p
+		case button < 0 || button >= len(m.Reply.Buttons):
+			p := problem("unknown_button", "The message has other buttons by now.", "Look at the message again.")
+			refused = &p
+		}
+		if refused != nil {
+			return m, errRefused
+		}
+		b = m.Reply.Buttons[button]
+		m.Used = Used{Label: b.Label, By: by, At: r.now(), Request: strings.Join([]string{"press", rm.name, m.ID, newID()[:8]}, "/")}
+		return m, nil
+	})
+	if refused != nil {
+		return *refused
+	}
+	if err != nil {
+		return r.unwritten(commands.Request{Room: rm.name, ID: m.Used.Request}, err)
+	}
+	q := commands.Request{ID: m.Used.Request, Text: b.Command, By: by, Room: rm.name, At: m.Used.At}
+	return r.say(ctx, q, func(reply commands.Reply) {
+		if !reply.Problem.IsZero() {
+			r.giveBack(rm, m)
+		}
+	})
+}
+
+// giveBack makes the button of a refused command pressable again.
+func (r *Rooms) giveBack(rm *room, m Message) {
+	_, err := rm.change(r.life, func() (Message, error) {
+		n := rm.newest(m)
+		if n.Used.Request != m.Used.Request {
+			return n, errRefused
+		}
+		n.Used = Used{}
+		return n, nil
+	})
+	if err != nil && err != errRefused {
+		r.o.Logger.Error("give the button back", "room", rm.name, "message", m.ID, "error", err)
+	}
+}
+
+var errRefused = errors.New("refused")
+
+// Line says who pressed what and when: "ana pressed Renew at 02:11 UTC", with
+// the date when that is not today's.
+func (u Used) Line(now time.Time) string {
+	at := u.At.UTC()
+	form := "15:04 UTC"
+	if at.Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
+		form = "2006-01-02 15:04 UTC"
+	}
+	return fmt.Sprintf("%s pressed %s at %s", u.By.Name, u.Label, at.Format(form))
+}
