@@ -148,6 +148,7 @@ func (r *Rooms) Post(ctx context.Context, p commands.Post) error {
 		return fmt.Errorf("post in room %q: %w", p.Room, err)
 	}
 	defer leave()
+	p.Reply = cleanReply(p.Reply)
 	_, err = rm.change(ctx, func() (Message, error) {
 		if m, ok := rm.keyed(p.Reply.Key); ok {
 			return m.edited(p.Reply, r.now()), nil
@@ -177,7 +178,7 @@ func (r *Rooms) Close(ctx context.Context) error {
 		r.mu.Lock()
 		n := r.count
 		r.mu.Unlock()
-		err = fmt.Errorf("%d lines were not answered in time: %w", n, ctx.Err())
+		err = fmt.Errorf("%d unanswered: %w", n, ctx.Err())
 	}
 	r.end()
 	r.mu.Lock()

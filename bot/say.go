@@ -60,6 +60,7 @@ func (r *Rooms) say(ctx context.Context, q commands.Request, after func(commands
 		q.ID = newID()
 	}
 	q.At = r.at(q.At)
+	q.Text, q.By.Name = Clean(q.Text), Clean(q.By.Name)
 	if q.By.ID == "" {
 		return problem("no_person", "It is not known who says this.", "Give your name, for example ana.")
 	}
@@ -229,11 +230,11 @@ func (r *Rooms) ask(ctx context.Context, q commands.Request) (reply commands.Rep
 			reply = problem("internal", "Internal error "+id+".", "What was done until then stands on the record. The log has the rest under "+id+".")
 		}
 	}()
-	return r.o.Desk.Do(ctx, q, func(p commands.Post) {
+	return cleanReply(r.o.Desk.Do(ctx, q, func(p commands.Post) {
 		if err := r.Post(ctx, p); err != nil {
 			r.o.Logger.Error("post", "request", q.ID, "room", p.Room, "error", err)
 		}
-	})
+	}))
 }
 
 // place shows a reply. Looking and mistakes stay between the person and the
