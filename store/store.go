@@ -35,6 +35,9 @@ var (
 	ErrNotOurs = errors.New("not a certmedic record")
 	// ErrNewer is returned by Open for a file with a newer SchemaVersion.
 	ErrNewer = errors.New("record written by a newer certmedic")
+	// ErrDamaged is returned by Open for a record of ours that cannot be read
+	// in full, for example one that was cut short.
+	ErrDamaged = errors.New("record is damaged")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("record is closed")
 	// ErrStop, returned by the function given to Scan, ends the scan; Scan
@@ -53,9 +56,9 @@ type InUseError struct {
 
 func (e *InUseError) Error() string {
 	if e.Holder.PID == 0 {
-		return fmt.Sprintf("%s is in use by another process", e.Path)
+		return fmt.Sprintf("%s is in use by another process; stop that one, or name another file", e.Path)
 	}
-	return fmt.Sprintf("%s is in use by %s, process %d, since %s", e.Path, e.Holder.Program, e.Holder.PID, e.Holder.Since.UTC().Format("2006-01-02 15:04:05Z"))
+	return fmt.Sprintf("%s is in use by %s, process %d, since %s; stop that one, or name another file", e.Path, e.Holder.Program, e.Holder.PID, e.Holder.Since.UTC().Format("2006-01-02 15:04:05Z"))
 }
 
 // LockedError is returned by Lock when somebody else holds the name.
