@@ -2,10 +2,19 @@ package incident
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/store"
 )
+
+// maxCertificates is how many certificates one incident may have: each is a key
+// of a transaction (store.MaxKeys).
+const maxCertificates = 50
 
 // Book is all incidents of one store.
 type Book struct {
@@ -13,7 +22,7 @@ type Book struct {
 	now func() time.Time
 }
 
-// NewBook returns the book kept in s.
+// NewBook returns the book kept in s. Nothing is read until it is asked for.
 func NewBook(s store.Store, now func() time.Time) *Book { return &Book{s: s, now: now} }
 
 // Declaration is what declare needs.
@@ -31,104 +40,166 @@ type Declaration struct {
 }
 
 // Declare opens an incident. When an open one has one of the certificates, it
-// returns that one and ErrDuplicate, unless force.
+// returns that one and ErrDuplicate, unless force. A Start in the future is
+// refused with ErrFuture.
+//
+// Declaring sets the milestones declared and, until earlier evidence comes,
+// detected; and started when the person said it.
 func (b *Book) Declare(ctx context.Context, d Declaration, force bool) (Incident, error) {
-	panic("unwritten")
+	if err := d.fix(); err != nil {
+		return Incident{}, err
+	}
+	seed := newSeed()
+	var i Incident
+	err := b.s.Update(ctx, func(tx store.Tx) error {
+		var err error
+		if found, err := already(tx, d, force, &i); found || err != nil {
+			return err
+		}
+		n, err := getCounter(tx)
+		if err != nil {
+			return err
+		}
+		n++
+		p := &page{tx: tx, now: b.clock(), seed: seed}
+		p.at = p.now
+		if _, err := happened(d.Start, p.now); err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+		p.r = diskIncident{
+			V: diskVersion, Num: n, Title: d.Title, Severity: int(d.Severity), Status: string(Investigating),
+			Drill: d.Drill, Private: d.Private, Certificates: d.Certificates, Owner: d.Owner,
+			DeclaredBy: toDisk(d.By), Declared: p.now, Updated: p.now,
+		}
+		if err := p.declare(d); err != nil {
+			return err
+		}
+		if d.Key != "" {
+			if err := tx.Put(keyDeclare+sum(d.Key), []byte(strconv.Itoa(n))); err != nil {
+				return err
+			}
+		}
+		i = p.r.incident()
+		if err := putIncident(tx, p.r); err != nil {
+			return err
+		}
+		return putCounter(tx, n)
+	})
+	if err != nil {
+		return i, fmt.Errorf("declare: %w", err)
+	}
+	return i, nil
+}
+
+// declare writes the first lines and claims of a new record.
+func (p *page) declare(d Declaration) error {
+	c := Change{By: d.By, Link: d.Link}
+	err := p.note(c, StatusKind, fmt.Sprintf("%s declared SEV%d: %s", d.By.Name, d.Severity, d.Title),
+		ChangeEvidence{What: "status", To: string(Investigating)})
+	if err != nil {
+		return err
+	}
+	p.r.claim(Milestone{Kind: Declared, At: p.now, Recorded: p.now, Source: sourceDerived, Text: "declared by " + d.By.Name, By: d.By})
+	p.r.claim(Milestone{Kind: Detected, At: p.now, Recorded: p.now, Source: sourceDerived, Text: "declared by " + d.By.Name + ", with nothing earlier on record", By: d.By})
+	if d.Start.IsZero() {
+		return nil
+	}
+	_, err = p.milestone(Milestone{Kind: Started, At: d.Start, Source: sourceSaid, Text: "said by " + d.By.Name, By: d.By})
+	return err
+}
+
+// fix cleans a declaration and fills its defaults.
+func (d *Declaration) fix() error {
+	if d.Severity == 0 {
+		d.Severity = 2
+	}
+	if d.Severity < 1 || d.Severity > 4 {
+		return fmt.Errorf("severity %d is not 1 to 4: %w", d.Severity, ErrState)
+	}
+	var certificates []string
+	for _, c := range d.Certificates {
+		if c = oneLine(c, maxTitle); c != "" && !slices.Contains(certificates, c) {
+			certificates = append(certificates, c)
+		}
+	}
+	d.Certificates = certificates
+	if len(certificates) > maxCertificates {
+		return fmt.Errorf("%d certificates, at most %d in one incident: %w", len(certificates), maxCertificates, ErrState)
+	}
+	if d.Title = oneLine(d.Title, maxTitle); d.Title == "" {
+		if len(certificates) == 0 {
+			return fmt.Errorf("the title is empty: %w", ErrState)
+		}
+		d.Title = "Certificate " + strings.Join(certificates, ", ")
+	}
+	if d.By == (Person{}) {
+		d.By = Bot
+	}
+	d.By = cleanPerson(d.By)
+	d.Owner = oneLine(d.Owner, maxTitle)
+	return nil
+}
+
+// already looks for the incident that d would be declared as a second time.
+func already(tx store.Tx, d Declaration, force bool, i *Incident) (found bool, err error) {
+	if d.Key != "" {
+		v, err := tx.Get(keyDeclare + sum(d.Key))
+		if err != nil {
+			return false, err
+		}
+		if v != nil {
+			n, err := strconv.Atoi(string(v))
+			if err != nil {
+				return false, fmt.Errorf("decode declaration's key: %w", err)
+			}
+			r, err := getIncident(tx, n)
+			*i = r.incident()
+			return true, err
+		}
+	}
+	if force {
+		return false, nil
+	}
+	for _, c := range d.Certificates {
+		err := tx.Scan(store.Range{Prefix: openPrefix(c), Reverse: true}, func(key string, _ []byte) error {
+			n, err := strconv.Atoi(key[len(openPrefix(c)):])
+			if err != nil {
+				return fmt.Errorf("decode %s: %w", key, err)
+			}
+			r, err := getIncident(tx, n)
+			if err != nil || !Status(r.Status).Open() {
+				return err
+			}
+			*i = r.incident()
+			return ErrDuplicate
+		})
+		if errors.Is(err, ErrDuplicate) {
+			return true, fmt.Errorf("%s has %s: %w", i.ID, c, ErrDuplicate)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // Incident returns one incident.
-func (b *Book) Incident(ctx context.Context, id string) (Incident, error) { panic("unwritten") }
-
-// Filter selects incidents. The zero value selects all.
-type Filter struct {
-	Open        bool // investigating, identified, monitoring, resolved: not closed
-	Certificate string
-	Words       string // all words occur in id, title, certificate or impact
-	Limit       int
+func (b *Book) Incident(ctx context.Context, id string) (Incident, error) {
+	num, err := number(id)
+	if err != nil {
+		return Incident{}, err
+	}
+	var i Incident
+	err = b.s.View(ctx, func(tx store.Tx) error {
+		r, err := getIncident(tx, num)
+		if err == nil {
+			i = r.incident()
+		}
+		return err
+	})
+	return i, err
 }
 
-// List returns incidents, newest first.
-func (b *Book) List(ctx context.Context, f Filter) ([]Incident, error) { panic("unwritten") }
-
-// Append adds a line to the timeline; id, version and hashes are set here. An
-// entry with a Key that the timeline has is returned as it is, added false.
-// Private keys, tokens and passwords in Text are cut out first; cut says so.
-func (b *Book) Append(ctx context.Context, incident string, e Entry) (stored Entry, added, cut bool, err error) {
-	panic("unwritten")
+func cleanPerson(p Person) Person {
+	return Person{ID: oneLine(p.ID, maxTitle), Name: oneLine(p.Name, maxTitle), Platform: oneLine(p.Platform, maxTitle)}
 }
-
-// Timeline returns the current version of every entry that is not dropped, by
-// when it happened (ties: by when it was recorded).
-func (b *Book) Timeline(ctx context.Context, incident string) ([]Entry, error) { panic("unwritten") }
-
-// History returns every line ever written, in the order of writing, versions
-// and dropped ones included.
-func (b *Book) History(ctx context.Context, incident string) ([]Entry, error) { panic("unwritten") }
-
-// Change is a change of an incident by a person.
-type Change struct {
-	By     Person
-	Text   string    // goes on the timeline with it
-	Reason string    // for going back in status, or doing it anyway
-	At     time.Time // zero: now
-	Link   string
-	Key    string // the same key changes once
-}
-
-// SetStatus moves to a status, any to any; to Resolved see Resolve. Going back
-// needs a reason.
-func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (Incident, error) {
-	panic("unwritten")
-}
-
-// SetSeverity sets severity 1 to 4.
-func (b *Book) SetSeverity(ctx context.Context, id string, to Severity, c Change) (Incident, error) {
-	panic("unwritten")
-}
-
-// SetCommander gives the incident to somebody (acknowledged).
-func (b *Book) SetCommander(ctx context.Context, id string, to Person, c Change) (Incident, error) {
-	panic("unwritten")
-}
-
-// SetImpact records what people felt.
-func (b *Book) SetImpact(ctx context.Context, id string, impact string, c Change) (Incident, error) {
-	panic("unwritten")
-}
-
-// SetMilestone records a milestone. A measured time wins over a said one; the
-// other is kept as a Conflict when they differ by more than a minute. Detected
-// keeps the earliest. Mitigated may be set again while the incident is open
-// (it failed again).
-func (b *Book) SetMilestone(ctx context.Context, id string, m Milestone) (Incident, error) {
-	panic("unwritten")
-}
-
-// ClearMitigated takes the mitigated milestone away: an endpoint fails again.
-func (b *Book) ClearMitigated(ctx context.Context, id string, why string) (Incident, error) {
-	panic("unwritten")
-}
-
-// AddCertificate joins another certificate's failure to an open incident.
-func (b *Book) AddCertificate(ctx context.Context, id, certificate string, c Change) (Incident, error) {
-	panic("unwritten")
-}
-
-// Resolve ends the incident. failing names the endpoints that still fail, as
-// just measured; with any, Resolve is refused with ErrFailing unless c.Reason
-// says why anyway.
-func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Change) (Incident, error) {
-	panic("unwritten")
-}
-
-// Close closes a resolved (or, with a reason, any) incident; an empty impact
-// is refused with ErrImpactEmpty unless c.Reason says why anyway.
-func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error) { panic("unwritten") }
-
-// MetricsOf computes the metrics from an incident and its timeline. While the
-// incident lasts, open spans end at now.
-func MetricsOf(i Incident, timeline []Entry, now time.Time) Metrics { panic("unwritten") }
-
-// Verify checks the hash chain of an incident's history and returns the id of
-// the first line that does not fit, or "".
-func (b *Book) Verify(ctx context.Context, id string) (broken string, err error) { panic("unwritten") }

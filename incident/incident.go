@@ -190,13 +190,13 @@ type ApprovalEvidence struct {
 
 // ChangeEvidence is a change of the incident itself: status, severity, role.
 type ChangeEvidence struct {
-	What string `json:"what"` // "status", "severity", "commander", "title", "impact", "start", ...
+	What string `json:"what"` // "status", "severity", "commander", "impact", "certificate", or a kind of milestone
 	From string `json:"from"`
 	To   string `json:"to"`
 }
 
-// Metrics are spans between milestones. A span whose ends are not both known
-// is not in Spans.
+// Metrics are spans between milestones; see MetricsOf for which. A span whose
+// ends are not both known is not in Spans.
 type Metrics struct {
 	Spans          []Span        `json:"spans"`
 	BySeverity     []Span        `json:"by_severity"` // time in each severity, from declared to resolved
@@ -211,4 +211,5 @@ type Span struct {
 	From time.Time     `json:"from"`
 	To   time.Time     `json:"to"`
 	Took time.Duration `json:"took"`
+	Open bool          `json:"open,omitempty"` // To is the moment of looking: it lasts
 }

@@ -1,0 +1,213 @@
+package incident
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Change is a change of an incident by a person.
+type Change struct {
+	By     Person
+	Text   string    // goes on the timeline with it
+	Reason string    // for going back in status, or doing it anyway
+	At     time.Time // zero: now
+	Link   string
+	Key    string // the same key changes once
+}
+
+// statuses that SetStatus knows, in order.
+var statuses = []Status{Investigating, Identified, Monitoring, Resolved}
+
+// SetStatus moves to investigating, identified or monitoring, from any status
+// but a final one; to resolved see Resolve. Going back needs a reason
+// (ErrReason). From resolved it reopens the incident: the milestone resolved
+// is taken away, its lines stay. The status that it has already changes
+// nothing.
+func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (Incident, error) {
+	if !to.Open() {
+		return Incident{}, fmt.Errorf("status %.40q is not investigating, identified or monitoring: %w", to, ErrState)
+	}
+	return b.change(ctx, id, c, func(p *page) error {
+		from := Status(p.r.Status)
+		if from == to {
+			return nil
+		}
+		if err := p.notOver(); err != nil {
+			return err
+		}
+		if slices.Index(statuses, to) < slices.Index(statuses, from) && blank(c.Reason) {
+			return fmt.Errorf("back from %s to %s: %w", from, to, ErrReason)
+		}
+		if from == Resolved {
+			p.r.unclaim(ResolvedAt)
+		}
+		if _, set := p.r.used(IdentifiedAt); to == Identified && !set {
+			p.derive(IdentifiedAt, c, "status set to identified by "+c.By.Name)
+		}
+		return p.setStatus(to, c, fmt.Sprintf("Status: %s, was %s.", to, from))
+	})
+}
+
+// setStatus changes the status and writes its line.
+func (p *page) setStatus(to Status, c Change, text string) error {
+	from := p.r.Status
+	p.r.Status = string(to)
+	if !blank(c.Reason) {
+		text += " Reason: " + strings.TrimSpace(c.Reason) + "."
+	}
+	return p.note(c, StatusKind, text, ChangeEvidence{What: "status", From: from, To: string(to)})
+}
+
+// derive claims a milestone from an act. A time that the person gave is said.
+func (p *page) derive(kind string, c Change, text string) {
+	source := sourceDerived
+	if !c.At.IsZero() {
+		source = sourceSaid
+	}
+	p.r.claim(Milestone{Kind: kind, At: p.at, Recorded: p.now, Source: source, Text: oneLine(text, maxText), By: cleanPerson(c.By)})
+}
+
+func (p *page) notOver() error {
+	if s := Status(p.r.Status); s.over() {
+		return fmt.Errorf("it is %s: %w", s, ErrState)
+	}
+	return nil
+}
+
+// SetSeverity sets severity 1 to 4.
+func (b *Book) SetSeverity(ctx context.Context, id string, to Severity, c Change) (Incident, error) {
+	if to < 1 || to > 4 {
+		return Incident{}, fmt.Errorf("severity %d is not 1 to 4: %w", to, ErrState)
+	}
+	return b.change(ctx, id, c, func(p *page) error {
+		from := p.r.Severity
+		if from == int(to) {
+			return nil
+		}
+		if err := p.notOver(); err != nil {
+			return err
+		}
+		p.r.Severity = int(to)
+		text := fmt.Sprintf("Severity: SEV%d, was SEV%d.", to, from)
+		return p.note(c, SeverityKind, text, ChangeEvidence{What: "severity", From: fmt.Sprintf("SEV%d", from), To: fmt.Sprintf("SEV%d", to)})
+	})
+}
+
+// SetCommander gives the incident to somebody. The first one is the milestone
+// acknowledged.
+func (b *Book) SetCommander(ctx context.Context, id string, to Person, c Change) (Incident, error) {
+	to = cleanPerson(to)
+	if to.ID == "" {
+		return Incident{}, fmt.Errorf("the commander is nobody: %w", ErrState)
+	}
+	return b.change(ctx, id, c, func(p *page) error {
+		from := p.r.Commander.person()
+		if from.ID == to.ID {
+			return nil
+		}
+		if err := p.notOver(); err != nil {
+			return err
+		}
+		p.r.Commander = toDisk(to)
+		if _, set := p.r.used(Acknowledged); !set {
+			p.derive(Acknowledged, c, to.Name+" became commander")
+		}
+		text := "Commander: " + to.Name + "."
+		if from.ID != "" {
+			text = "Commander: " + to.Name + ", was " + from.Name + "."
+		}
+		return p.note(c, RoleKind, text, ChangeEvidence{What: "commander", From: from.Name, To: to.Name})
+	})
+}
+
+// SetImpact records what people felt. It can be written after the close too.
+func (b *Book) SetImpact(ctx context.Context, id string, impact string, c Change) (Incident, error) {
+	impact, _ = Clean(impact, maxText)
+	if impact == "" {
+		return Incident{}, fmt.Errorf("no text for the impact: %w", ErrImpactEmpty)
+	}
+	return b.change(ctx, id, c, func(p *page) error {
+		from := p.r.Impact
+		if from == impact {
+			return nil
+		}
+		p.r.Impact = impact
+		return p.note(c, NoteKind, "Impact: "+impact, ChangeEvidence{What: "impact", From: from, To: impact})
+	})
+}
+
+// AddCertificate joins another certificate's failure to an incident that is not closed.
+func (b *Book) AddCertificate(ctx context.Context, id, certificate string, c Change) (Incident, error) {
+	certificate = oneLine(certificate, maxTitle)
+	if certificate == "" {
+		return Incident{}, fmt.Errorf("the certificate's name is empty: %w", ErrState)
+	}
+	return b.change(ctx, id, c, func(p *page) error {
+		if slices.Contains(p.r.Certificates, certificate) {
+			return nil
+		}
+		if err := p.notOver(); err != nil {
+			return err
+		}
+		if len(p.r.Certificates) >= maxCertificates {
+			return fmt.Errorf("it has %d certificates already: %w", len(p.r.Certificates), ErrState)
+		}
+		p.r.Certificates = append(slices.Clone(p.r.Certificates), certificate)
+		return p.note(c, NoteKind, "Certificate "+certificate+" joined.", ChangeEvidence{What: "certificate", To: certificate})
+	})
+}
+
+// Resolve ends the incident. failing names the endpoints that still fail, as
+// just measured; with any, Resolve is refused with ErrFailing unless c.Reason
+// says why anyway. A resolved incident stays as it is.
+func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Change) (Incident, error) {
+	return b.change(ctx, id, c, func(p *page) error {
+		if Status(p.r.Status) == Resolved {
+			return nil
+		}
+		if err := p.notOver(); err != nil {
+			return err
+		}
+		names := strings.Join(failing, ", ")
+		text := fmt.Sprintf("Status: resolved, was %s.", p.r.Status)
+		if len(failing) > 0 {
+			if blank(c.Reason) {
+				return fmt.Errorf("%w: %s", ErrFailing, names)
+			}
+			text = fmt.Sprintf("Status: resolved, was %s, although endpoints still fail: %s.", p.r.Status, names)
+		}
+		p.derive(ResolvedAt, c, "resolved by "+c.By.Name)
+		return p.setStatus(Resolved, c, text)
+	})
+}
+
+// Close closes a resolved (or, with a reason, any) incident; an empty impact
+// is refused with ErrImpactEmpty unless c.Reason says why anyway. Closed is
+// final; notes, the impact and said milestones can still be added.
+func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error) {
+	return b.change(ctx, id, c, func(p *page) error {
+		if Status(p.r.Status) == Closed {
+			return nil
+		}
+		if err := p.notOver(); err != nil {
+			return err
+		}
+		text := fmt.Sprintf("Status: closed, was %s", p.r.Status)
+		if Status(p.r.Status) != Resolved && blank(c.Reason) {
+			return fmt.Errorf("it is %s, not resolved: %w", p.r.Status, ErrState)
+		}
+		if p.r.Impact == "" {
+			if blank(c.Reason) {
+				return ErrImpactEmpty
+			}
+			text += ", the impact not said"
+		}
+		p.derive(ClosedAt, c, "closed by "+c.By.Name)
+		return p.setStatus(Closed, c, text+".")
+	})
+}
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
