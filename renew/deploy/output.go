@@ -69,12 +69,18 @@ func (o *output) digest(end bool) {
 		}
 		secret := j >= 0 && bytes.Contains(rest[:j], []byte("PRIVATE KEY"))
 		switch {
-		case o.inKey: // any END closes: keys do not nest
-			o.pending = rest[max(j, 0):]
-			if j >= 0 {
-				o.pending = o.pending[len(pemDashes):]
+		case o.inKey && !secret: // the END of something else
+			o.pass(len(mark))
+		case o.inKey:
+			// The closing dashes may be the opening ones of the next header.
+			if len(rest[j:]) < len(pemBegin) && !end {
+				return
 			}
 			o.inKey = false
+			o.pending = rest[j:]
+			if !bytes.HasPrefix(o.pending, pemBegin) {
+				o.pending = o.pending[len(pemDashes):]
+			}
 		case secret:
 			o.emit([]byte(cutOut))
 			o.inKey = true
