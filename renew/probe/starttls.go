@@ -1,0 +1,366 @@
+package probe
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+)
+
+// This file holds the plain-text part before STARTTLS for protocols of lines;
+// starttls_binary.go those of packets.
+
+const (
+	maxLine  = 4096     // bytes of one line of a server
+	maxTalk  = 64 << 10 // bytes of the whole talk
+	ourName  = "certmedic.invalid"
+	maxLines = 128
+)
+
+// StartTLSProtocols are the values of Query.StartTLS.
+func StartTLSProtocols() []string {
+	out := make([]string, 0, len(protocols))
+	for name := range protocols {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+var protocols = map[string]func(*talk) error{
+	"smtp": smtp, "submission": smtp, "lmtp": lmtp, "imap": imap, "pop3": pop3, "ftp": ftp,
+	"nntp": nntp, "sieve": sieve, "xmpp": xmpp,
+	"ldap": ldap, "postgres": postgres, "mysql": mysql,
+}
+
+// startErr is a fault of the talk before TLS.
+type startErr struct {
+	id   string // starttls_missing, starttls_refused, starttls_leftover
+	text string
+	got  string // what the server said
+}
+
+func (e *startErr) Error() string { return e.text + ": " + e.got }
+
+func missing(got string) error {
+	return &startErr{id: "starttls_missing", text: "does not offer STARTTLS", got: clean(got, 160)}
+}
+
+func refused(got string) error {
+	return &startErr{id: "starttls_refused", text: "refuses STARTTLS", got: clean(got, 160)}
+}
+
+// talk is the conversation before TLS.
+type talk struct {
+	r    *bufio.Reader
+	w    io.Writer
+	name string // of the server, for XMPP
+}
+
+// startTLS speaks the protocol until the server is ready for a ClientHello.
+// The caller sets deadlines. Bytes left over are a fault: somebody may have
+// put them there.
+func startTLS(conn net.Conn, protocol, name string) error {
+	speak, ok := protocols[protocol]
+	if !ok {
+		return fmt.Errorf("no such STARTTLS protocol %q; known are %s", clean(protocol, 20), strings.Join(StartTLSProtocols(), ", "))
+	}
+	t := &talk{r: bufio.NewReader(io.LimitReader(conn, maxTalk)), w: conn, name: name}
+	if err := speak(t); err != nil {
+		return err
+	}
+	if n := t.r.Buffered(); n > 0 {
+		b, _ := t.r.Peek(n)
+		return &startErr{id: "starttls_leftover", text: "sends plain text after it agreed to TLS", got: shown(b)}
+	}
+	return nil
+}
+
+// line reads one line without its end.
+func (t *talk) line() (string, error) {
+	var b []byte
+	for len(b) < maxLine {
+		c, err := t.r.ReadByte()
+		if err != nil {
+			if errors.Is(err, io.EOF) && len(b) > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+			return string(b), err
+		}
+		if c == '\n' {
+			return strings.TrimSuffix(string(b), "\r"), nil
+		}
+		b = append(b, c)
+	}
+	return string(b), fmt.Errorf("the server sent a line of more than %d bytes", maxLine)
+}
+
+func (t *talk) send(s string) error {
+	_, err := io.WriteString(t.w, s)
+	return err
+}
+
+// reply reads a reply of numbered lines (RFC 5321 section 4.2, RFC 959
+// section 4.2) and returns its code and text.
+func (t *talk) reply() (code string, lines []string, err error) {
+	for range maxLines {
+		s, err := t.line()
+		if err != nil {
+			return "", lines, err
+		}
+		lines = append(lines, s)
+		if len(s) < 3 {
+			return "", lines, fmt.Errorf("the server answers %q, not a reply code", clean(s, 80))
+		}
+		if code == "" {
+			code = s[:3]
+		}
+		if s[:3] == code && (len(s) == 3 || s[3] == ' ') {
+			return code, lines, nil
+		}
+	}
+	return "", lines, fmt.Errorf("the server sent more than %d lines", maxLines)
+}
+
+// expect reads a reply that must have this code.
+func (t *talk) expect(want string, fault func(string) error) ([]string, error) {
+	code, lines, err := t.reply()
+	if err != nil {
+		return lines, err
+	}
+	if code != want {
+		return lines, fault(lines[len(lines)-1])
+	}
+	return lines, nil
+}
+
+func smtp(t *talk) error { return smtpWith(t, "EHLO ") }
+func lmtp(t *talk) error { return smtpWith(t, "LHLO ") }
+
+// smtpWith is RFC 3207.
+func smtpWith(t *talk, greet string) error {
+	if _, err := t.expect("220", refused); err != nil {
+		return err
+	}
+	if err := t.send(greet + ourName + "\r\n"); err != nil {
+		return err
+	}
+	lines, err := t.expect("250", refused)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(lines, func(s string) bool { return len(s) > 4 && strings.EqualFold(strings.TrimSpace(s[4:]), "STARTTLS") }) {
+		return missing(strings.Join(lines, " / "))
+	}
+	if err := t.send("STARTTLS\r\n"); err != nil {
+		return err
+	}
+	_, err = t.expect("220", refused)
+	return err
+}
+
+// ftp is RFC 4217.
+func ftp(t *talk) error {
+	if _, err := t.expect("220", refused); err != nil {
+		return err
+	}
+	if err := t.send("AUTH TLS\r\n"); err != nil {
+		return err
+	}
+	code, lines, err := t.reply()
+	switch {
+	case err != nil:
+		return err
+	case code == "234":
+		return nil
+	case code == "500" || code == "502" || code == "504":
+		return missing(lines[len(lines)-1])
+	}
+	return refused(lines[len(lines)-1])
+}
+
+// nntp is RFC 4642.
+func nntp(t *talk) error {
+	code, lines, err := t.reply()
+	if err != nil {
+		return err
+	}
+	if code != "200" && code != "201" {
+		return refused(lines[len(lines)-1])
+	}
+	if err := t.send("STARTTLS\r\n"); err != nil {
+		return err
+	}
+	code, lines, err = t.reply()
+	switch {
+	case err != nil:
+		return err
+	case code == "382":
+		return nil
+	case code == "580":
+		return refused(lines[len(lines)-1])
+	}
+	return missing(lines[len(lines)-1])
+}
+
+// imap is RFC 9051 section 6.2.1.
+func imap(t *talk) error {
+	s, err := t.line()
+	if err != nil {
+		return err
+	}
+	if !prefixed(s, "* OK") && !prefixed(s, "* PREAUTH") {
+		return refused(s)
+	}
+	caps, end, err := t.tagged("a1", "CAPABILITY")
+	if err != nil {
+		return err
+	}
+	if !prefixed(end, "a1 OK") {
+		return refused(end)
+	}
+	if !slices.Contains(strings.Fields(strings.ToUpper(caps)), "STARTTLS") {
+		return missing(caps)
+	}
+	_, end, err = t.tagged("a2", "STARTTLS")
+	if err != nil {
+		return err
+	}
+	if !prefixed(end, "a2 OK") {
+		return refused(end)
+	}
+	return nil
+}
+
+// tagged sends an IMAP command and returns the untagged text and the tagged
+// line that ends it.
+func (t *talk) tagged(tag, command string) (text, end string, err error) {
+	if err := t.send(tag + " " + command + "\r\n"); err != nil {
+		return "", "", err
+	}
+	for range maxLines {
+		s, err := t.line()
+		if err != nil {
+			return "", "", err
+		}
+		if prefixed(s, tag+" ") {
+			return text, s, nil
+		}
+		text += " " + s
+	}
+	return "", "", fmt.Errorf("the server sent more than %d lines", maxLines)
+}
+
+func prefixed(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// pop3 is RFC 2595 section 4.
+func pop3(t *talk) error {
+	s, err := t.line()
+	if err != nil {
+		return err
+	}
+	if !prefixed(s, "+OK") {
+		return refused(s)
+	}
+	if err := t.send("STLS\r\n"); err != nil {
+		return err
+	}
+	if s, err = t.line(); err != nil {
+		return err
+	}
+	if !prefixed(s, "+OK") {
+		return missing(s)
+	}
+	return nil
+}
+
+// sieve is ManageSieve, RFC 5804 section 2.2.
+func sieve(t *talk) error {
+	offered := false
+	for range maxLines {
+		s, err := t.line()
+		if err != nil {
+			return err
+		}
+		offered = offered || prefixed(s, `"STARTTLS"`)
+		if prefixed(s, "NO") || prefixed(s, "BYE") {
+			return refused(s)
+		}
+		if !prefixed(s, "OK") {
+			continue
+		}
+		if !offered {
+			return missing(s)
+		}
+		if err := t.send("STARTTLS\r\n"); err != nil {
+			return err
+		}
+		if s, err = t.line(); err != nil {
+			return err
+		}
+		if !prefixed(s, "OK") {
+			return refused(s)
+		}
+		return nil
+	}
+	return fmt.Errorf("the server sent more than %d lines", maxLines)
+}
+
+// xmpp is RFC 6120 section 5 for clients.
+func xmpp(t *talk) error {
+	to := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`<>&"'`, r) || r < ' ' {
+			return -1
+		}
+		return r
+	}, t.name)
+	err := t.send("<?xml version='1.0'?><stream:stream to='" + to +
+		"' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>")
+	if err != nil {
+		return err
+	}
+	got, err := t.until("</stream:features>", "<stream:features/>", "<stream:error", "</stream:stream>")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(got, "<starttls") {
+		return missing(got)
+	}
+	if err := t.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"); err != nil {
+		return err
+	}
+	if got, err = t.until(">"); err != nil {
+		return err
+	}
+	if !strings.Contains(got, "<proceed") {
+		return refused(got)
+	}
+	if !strings.HasSuffix(got, "/>") {
+		_, err = t.until("</proceed>")
+	}
+	return err
+}
+
+// until reads until one of the marks stands at the end.
+func (t *talk) until(marks ...string) (string, error) {
+	var b []byte
+	for len(b) < maxTalk {
+		c, err := t.r.ReadByte()
+		if err != nil {
+			return string(b), err
+		}
+		b = append(b, c)
+		for _, m := range marks {
+			if bytes.HasSuffix(b, []byte(m)) {
+				return string(b), nil
+			}
+		}
+	}
+	return string(b), fmt.Errorf("the server sent more than %d bytes", maxTalk)
+}
