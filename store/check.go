@@ -35,7 +35,10 @@ const (
 	maxDepth   = 64 // of a tree; a real one has less than ten levels
 )
 
-var errMeta = errors.New("no valid meta page")
+var (
+	errMeta     = errors.New("no valid meta page")
+	errPageSize = errors.New("meta page with a wrong page size") // bbolt would take it
+)
 
 // meta is what the check needs of a meta page.
 type meta struct {
@@ -61,7 +64,7 @@ func parseMeta(b []byte) (meta, error) {
 		pages: e.Uint64(b[40:]), txid: e.Uint64(b[48:]),
 	}
 	if s := m.pageSize; s < 1024 || s > 1<<16 || s&(s-1) != 0 {
-		return meta{}, fmt.Errorf("%w: page size %d", errMeta, s)
+		return meta{}, fmt.Errorf("%w (%d)", errPageSize, s)
 	}
 	return m, nil
 }
@@ -76,24 +79,31 @@ func readMeta(r io.ReaderAt) (meta, error) {
 		return parseMeta(b)
 	}
 	first, err := at(0)
+	if errors.Is(err, errPageSize) {
+		return meta{}, err
+	}
 	if err == nil {
 		second, err := at(int64(first.pageSize))
 		switch {
+		case errors.Is(err, errPageSize):
+			return meta{}, err
 		case err != nil:
 			return first, nil
 		case second.pageSize != first.pageSize:
-			return meta{}, fmt.Errorf("%w: page sizes differ", errMeta)
+			return meta{}, fmt.Errorf("%w: %d and %d", errPageSize, first.pageSize, second.pageSize)
 		case second.txid > first.txid:
 			return second, nil
 		}
 		return first, nil
 	}
 	for size := int64(1024); size <= 1<<16; size *= 2 {
-		m, err := at(size)
-		if err == nil && int64(m.pageSize) != size {
-			return meta{}, fmt.Errorf("%w: page size %d at %d", errMeta, m.pageSize, size)
-		}
-		if err == nil {
+		m, serr := at(size)
+		switch {
+		case errors.Is(serr, errPageSize):
+			return meta{}, serr
+		case serr == nil && int64(m.pageSize) != size:
+			return meta{}, fmt.Errorf("%w: %d at %d", errPageSize, m.pageSize, size)
+		case serr == nil:
 			return m, nil
 		}
 	}
@@ -201,7 +211,8 @@ func (c *checker) page(id uint64) ([]byte, uint16, error) {
 // value is a bucket.
 type visit func(key, value []byte, bucket bool) error
 
-// tree walks the tree at page id, whose keys must lie in [low, high).
+// tree walks the tree at page id. Below a root, a page is not empty and its
+// first key is low, as its parent has it; all keys are smaller than high.
 func (c *checker) tree(id uint64, low, high []byte, depth int, fn visit) error {
 	if depth > maxDepth {
 		return errors.New("the tree is too deep")
@@ -225,7 +236,7 @@ func (c *checker) tree(id uint64, low, high []byte, depth int, fn visit) error {
 func (c *checker) branch(id uint64, buf, low, high []byte, depth int, fn visit) error {
 	e := binary.NativeEndian
 	n := int(e.Uint16(buf[10:]))
-	if n == 0 || pageHeader+n*elementSize > len(buf) {
+	if n < 2 || pageHeader+n*elementSize > len(buf) {
 		return fmt.Errorf("page %d: %d elements do not fit", id, n)
 	}
 	keys, kids := make([][]byte, n), make([]uint64, n)
@@ -237,7 +248,7 @@ func (c *checker) branch(id uint64, buf, low, high []byte, depth int, fn visit) 
 			return fmt.Errorf("page %d: %w", id, err)
 		}
 		keys[i], kids[i] = key, e.Uint64(el[8:])
-		if i > 0 && bytes.Compare(keys[i-1], key) >= 0 || !within(key, low, high) {
+		if i > 0 && bytes.Compare(keys[i-1], key) >= 0 || i == 0 && low != nil && !bytes.Equal(key, low) || !below(key, high) {
 			return fmt.Errorf("page %d: its keys are out of order", id)
 		}
 	}
@@ -257,7 +268,7 @@ func (c *checker) branch(id uint64, buf, low, high []byte, depth int, fn visit) 
 func leaf(buf, low, high []byte, fn visit) error {
 	e := binary.NativeEndian
 	n := int(e.Uint16(buf[10:]))
-	if pageHeader+n*elementSize > len(buf) {
+	if pageHeader+n*elementSize > len(buf) || n == 0 && low != nil {
 		return fmt.Errorf("%d elements do not fit", n)
 	}
 	var last []byte
@@ -268,7 +279,7 @@ func leaf(buf, low, high []byte, fn visit) error {
 		if err != nil {
 			return err
 		}
-		if i > 0 && bytes.Compare(last, key) >= 0 || !within(key, low, high) {
+		if i > 0 && bytes.Compare(last, key) >= 0 || i == 0 && low != nil && !bytes.Equal(key, low) || !below(key, high) {
 			return errors.New("its keys are out of order")
 		}
 		last = key
@@ -295,9 +306,7 @@ func slice(buf []byte, at int, pos, ksize, vsize uint32) (key, value []byte, err
 	return buf[start:mid], buf[mid:end], nil
 }
 
-func within(key, low, high []byte) bool {
-	return bytes.Compare(key, low) >= 0 && (high == nil || bytes.Compare(key, high) < 0)
-}
+func below(key, high []byte) bool { return high == nil || bytes.Compare(key, high) < 0 }
 
 // buckets returns the values of the root's buckets by name.
 func (c *checker) buckets() (map[string][]byte, error) {
