@@ -2,46 +2,49 @@ package incident
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	maxText  = 4000    // runes of a text on the record
-	maxTitle = 200     // runes of a title
-	maxRead  = 1 << 20 // bytes looked at; what is longer is cut there first
+	maxText  = 4000      // runes of a text on the record
+	maxTitle = 200       // runes of a title
+	maxRead  = 128 << 10 // bytes looked at; what is longer is cut there first
 	tooLong  = " [cut: too long]"
 )
 
 // secret is one kind of secret. Group "keep" of re, where it has one, stays.
+// re is only tried on a text that has, in lower case, one of the words.
 type secret struct {
-	re   *regexp.Regexp
-	mark string
+	words string
+	re    *regexp.Regexp
+	mark  string
 }
 
 // A private key without its end is cut to the end of the text: what follows
 // may be the rest of it. Dashes may have been joined by a phone or be missing.
 var secrets = []secret{
-	{regexp.MustCompile(`(?is)[-—–]*[ \t]*\bBEGIN[ \t\n]+[A-Z0-9 ]{0,40}PRIVATE[ \t]+KEY\b.*?(?:\bEND[ \t\n]+[A-Z0-9 ]{0,40}PRIVATE[ \t]+KEY(?:[ \t]+BLOCK)?[ \t]*[-—–]*|\z)`), "private key"},
-	{regexp.MustCompile(`(?i)(?:[a-z0-9+/=]{16,}(?:\s|\\[nr])+)*[a-z0-9+/=]*(?:\s|\\[nr])*[-—–]*[ \t]*\bEND[ \t\n]+[A-Z0-9 ]{0,40}PRIVATE[ \t]+KEY(?:[ \t]+BLOCK)?\b[ \t]*[-—–]*`), "private key"},
-	{regexp.MustCompile(`(?is)PuTTY-User-Key-File-\d.*`), "private key"},
+	{"private", regexp.MustCompile(`(?is)[-—–]*[ \t]*\bBEGIN[ \t\n]+[A-Z0-9 ]{0,40}PRIVATE[ \t]+KEY\b.*?(?:\bEND[ \t\n]+[A-Z0-9 ]{0,40}PRIVATE[ \t]+KEY(?:[ \t]+BLOCK)?[ \t]*[-—–]*|\z)`), "private key"},
+	{"private", regexp.MustCompile(`(?i)(?:[a-z0-9+/=]{16,}(?:\s|\\[nr])+)*[a-z0-9+/=]*(?:\s|\\[nr])*[-—–]*[ \t]*\bEND[ \t\n]+[A-Z0-9 ]{0,40}PRIVATE[ \t]+KEY(?:[ \t]+BLOCK)?\b[ \t]*[-—–]*`), "private key"},
+	{"putty-user-key", regexp.MustCompile(`(?is)PuTTY-User-Key-File-\d.*`), "private key"},
 	// Bare DER in base64: PKCS #8 and PKCS #1 RSA, SEC 1 and PKCS #8 EC, Ed25519.
-	{regexp.MustCompile(`\b(?:MII[A-Za-z0-9+/]{3}IBADANBgkqhkiG9w0BAQEFAASC|MII[A-Za-z0-9+/]{2,3}IBAAKCA|MHcCAQEE|MIGkAgEBBD|MIHcAgEBBE|MIG[A-Za-z0-9+/]AgEAMB[A-Za-z0-9+/]GByqGSM49|MC4CAQAwBQYDK2Vw)(?:[A-Za-z0-9+/=]|\s|\\[nr])*`), "private key"},
-	{regexp.MustCompile(`(?i)\bAGE-SECRET-KEY-1[a-z0-9]+`), "private key"},
-	{regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b`), "AWS key"},
-	{regexp.MustCompile(`(?i)(?P<keep>\baws_?(?:secret_?access_?key|session_?token)["']?\s*[:=]\s*)["']?[A-Za-z0-9/+=]{16,}["']?`), "AWS key"},
-	{regexp.MustCompile(`\b(?:xox[a-z](?:\.xox[a-z])?-|xapp-)[A-Za-z0-9.-]{6,}`), "Slack token"},
-	{regexp.MustCompile(`(?P<keep>https://hooks\.slack\.com/)(?:services|workflows|triggers)/[^\s>|)"']+`), "Slack token"},
-	{regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`), "GitHub token"},
-	{regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{16,}`), "GitLab token"},
-	{regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{20,}`), "Vault token"},
-	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*`), "JWT"},
-	{regexp.MustCompile(`(?i)(?P<keep>\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?:(?:bearer|basic|token|digest|negotiate)\s+)?[^\s"'\[][^\s"']*`), "credentials"},
-	{regexp.MustCompile(`(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}`), "credentials"},
-	{regexp.MustCompile(`(?P<keep>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@\[\]]*:)[^\s/@\[\]]+(?P<after>@)`), "password"},
-	{regexp.MustCompile(`(?i)(?P<keep>(?:\b|_)(?:password|passwd|passphrase|pwd|api[_-]?key|client[_-]?secret)["']?\s*[:=]\s*)(?:"[^"\n\[]*"?|'[^'\n\[]*'?|[^\s"'\[,;&][^\s,;&]*)`), "password"},
-	{regexp.MustCompile(`(?i)(?P<keep>(?:\b|_)(?:token|secret)["']?=)(?:"[^"\n\[]*"?|'[^'\n\[]*'?|[^\s"'\[,;&][^\s,;&]*)`), "token"},
+	{"mii mhccaqee mig mihcage mc4caq", regexp.MustCompile(`\b(?:MII[A-Za-z0-9+/]{3}IBADANBgkqhkiG9w0BAQEFAASC|MII[A-Za-z0-9+/]{2,3}IBAAKCA|MHcCAQEE|MIGkAgEBBD|MIHcAgEBBE|MIG[A-Za-z0-9+/]AgEAMB[A-Za-z0-9+/]GByqGSM49|MC4CAQAwBQYDK2Vw)(?:[A-Za-z0-9+/=]|\s|\\[nr])*`), "private key"},
+	{"age-secret", regexp.MustCompile(`(?i)\bAGE-SECRET-KEY-1[a-z0-9]+`), "private key"},
+	{"akia asia abia acca", regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b`), "AWS key"},
+	{"aws", regexp.MustCompile(`(?i)(?P<keep>\baws_?(?:secret_?access_?key|session_?token)["']?\s*[:=]\s*)["']?[A-Za-z0-9/+=]{16,}["']?`), "AWS key"},
+	{"xox xapp-", regexp.MustCompile(`\b(?:xox[a-z](?:\.xox[a-z])?-|xapp-)[A-Za-z0-9.-]{6,}`), "Slack token"},
+	{"hooks.slack", regexp.MustCompile(`(?P<keep>https://hooks\.slack\.com/)(?:services|workflows|triggers)/[^\s>|)"']+`), "Slack token"},
+	{"ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,})`), "GitHub token"},
+	{"glpat-", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{16,}`), "GitLab token"},
+	{"hvs. hvb. hvr.", regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{20,}`), "Vault token"},
+	{"eyj", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*`), "JWT"},
+	{"authorization", regexp.MustCompile(`(?i)(?P<keep>\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?:(?:bearer|basic|token|digest|negotiate)\s+)?[^\s"'\[][^\s"']*`), "credentials"},
+	{"bearer", regexp.MustCompile(`(?i)(?P<keep>\bbearer\s+)[A-Za-z0-9._~+/=-]{12,}`), "credentials"},
+	{"://", regexp.MustCompile(`(?P<keep>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@\[\]]*:)[^\s/@\[\]]+(?P<after>@)`), "password"},
+	{"passw passphrase pwd key secret", regexp.MustCompile(`(?i)(?P<keep>(?:\b|_)(?:password|passwd|passphrase|pwd|api[_-]?key|client[_-]?secret)["']?\s*[:=]\s*)(?:"[^"\n\[]*"?|'[^'\n\[]*'?|[^\s"'\[,;&][^\s,;&]*)`), "password"},
+	{"token secret", regexp.MustCompile(`(?i)(?P<keep>(?:\b|_)(?:token|secret)["']?=)(?:"[^"\n\[]*"?|'[^'\n\[]*'?|[^\s"'\[,;&][^\s,;&]*)`), "token"},
 }
 
 // Clean makes a stranger's text fit for the record: valid UTF-8, without
@@ -54,8 +57,11 @@ func Clean(text string, limit int) (clean string, cut bool) {
 		text = text[:maxRead]
 	}
 	text = printable(text)
+	lower := strings.ToLower(text)
 	for _, s := range secrets {
-		text = s.cut(text, &cut)
+		if slices.ContainsFunc(strings.Fields(s.words), func(w string) bool { return strings.Contains(lower, w) }) {
+			text = s.cut(text, &cut)
+		}
 	}
 	text = strings.TrimSpace(text)
 	if utf8.RuneCountInString(text) > limit {
