@@ -151,27 +151,28 @@ type Options struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Drill   bool // incidents declared here are drills
+
+	// Explain, which may be nil, turns an error that only the program's roof
+	// can know (a full record, a lost disk) into words for people. It is asked
+	// before anything else.
+	Explain func(error) (Problem, bool)
 }
 
 // Desk answers requests and turns the engine's events into timeline entries
-// and posts.
+// and posts. It is safe for concurrent use.
 type Desk struct {
-	o Options
+	o    Options
+	seen seen   // replies by request id
+	rehe memory // certificates whose rehearsal was last said to fail
 }
 
 // New makes a Desk.
-func New(o Options) *Desk { return &Desk{o: o} }
-
-// Do answers one request. It never returns an error: what goes wrong is the
-// Reply's Problem. post, which may be nil, is given everything else that is to
-// be said because of it (echoes in the incident's room).
-func (d *Desk) Do(ctx context.Context, r Request, post func(Post)) Reply { panic("unwritten") }
-
-// Event takes an event of the renewal engine: it puts it on the timeline of
-// every open incident of the certificate, and says what is to be said in the
-// rooms. It is safe to be handed the same event twice.
-func (d *Desk) Event(ctx context.Context, e renew.Event, post func(Post)) error { panic("unwritten") }
-
-// Complete returns completions of a line being typed, best first: verbs, then
-// certificates, incidents, renewals and people.
-func (d *Desk) Complete(ctx context.Context, line, room string) []string { panic("unwritten") }
+func New(o Options) *Desk {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Desk{o: o}
+}

@@ -2,9 +2,13 @@ package commands
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/incident/postmortem"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -41,21 +45,175 @@ type IncidentsPage struct {
 	Incidents []incident.Incident
 }
 
-// EstatePage returns the estate.
-func (d *Desk) EstatePage(ctx context.Context) (EstatePage, error) { panic("unwritten") }
+// EstatePage returns the estate. Private incidents are not on it.
+func (d *Desk) EstatePage(ctx context.Context) (EstatePage, error) {
+	p := EstatePage{At: d.o.Now().UTC()}
+	var err error
+	if p.Standings, err = d.o.Renewer.Estate(ctx); err != nil {
+		return p, fmt.Errorf("read the estate: %w", err)
+	}
+	if p.Open, err = d.o.Book.List(ctx, incident.Filter{Open: true}); err != nil {
+		return p, fmt.Errorf("list open incidents: %w", err)
+	}
+	p.Open = withoutPrivate(p.Open)
+	return p, nil
+}
 
-// CertificatePage returns one certificate, or a Problem.
+func withoutPrivate(all []incident.Incident) []incident.Incident {
+	return slices.DeleteFunc(all, func(i incident.Incident) bool { return i.Private })
+}
+
+// CertificatePage returns one certificate, by name or domain, or a Problem.
 func (d *Desk) CertificatePage(ctx context.Context, name string) (CertificatePage, error) {
-	panic("unwritten")
+	p := CertificatePage{At: d.o.Now().UTC()}
+	cert, err := d.certificate(name)
+	if err != nil {
+		return p, err
+	}
+	if p.Standing, err = d.standing(ctx, cert.Name); err != nil {
+		return p, err
+	}
+	if p.Renewals, err = d.o.Renewer.Renewals(ctx, cert.Name, 50); err != nil {
+		return p, fmt.Errorf("renewals of %s: %w", cert.Name, err)
+	}
+	if p.Incidents, err = d.o.Book.List(ctx, incident.Filter{Certificate: cert.Name, Limit: 50}); err != nil {
+		return p, fmt.Errorf("incidents of %s: %w", cert.Name, err)
+	}
+	p.Incidents = withoutPrivate(p.Incidents)
+	return p, nil
 }
 
 // IncidentPage returns one incident, or a Problem.
-func (d *Desk) IncidentPage(ctx context.Context, id string) (IncidentPage, error) { panic("unwritten") }
+func (d *Desk) IncidentPage(ctx context.Context, id string) (IncidentPage, error) {
+	p := IncidentPage{At: d.o.Now().UTC()}
+	var err error
+	if p.Incident, err = d.named(ctx, id); err != nil {
+		return p, err
+	}
+	if p.Timeline, err = d.o.Book.Timeline(ctx, p.Incident.ID); err != nil {
+		return p, fmt.Errorf("timeline of %s: %w", p.Incident.ID, err)
+	}
+	p.Metrics = incident.MetricsOf(p.Incident, p.Timeline, p.At)
+	all, err := d.o.Renewer.Estate(ctx)
+	if err != nil {
+		return p, fmt.Errorf("read the estate: %w", err)
+	}
+	since := p.Incident.Declared
+	if m, ok := p.Incident.Milestone(incident.Started); ok && m.At.Before(since) {
+		since = m.At
+	}
+	for _, name := range p.Incident.Certificates {
+		for _, s := range all {
+			if s.Certificate.Name == name {
+				p.Standings = append(p.Standings, s)
+			}
+		}
+		rs, err := d.o.Renewer.Renewals(ctx, name, 50)
+		if err != nil {
+			return p, fmt.Errorf("renewals of %s: %w", name, err)
+		}
+		for _, r := range rs {
+			if !r.Asked.Before(since) {
+				p.Renewals = append(p.Renewals, r)
+			}
+		}
+	}
+	draft, err := d.draft(ctx, p.Incident, nil)
+	if err != nil {
+		return p, err
+	}
+	if p.Draft, err = draft.Fragment(); err != nil {
+		return p, fmt.Errorf("draw the draft of %s: %w", p.Incident.ID, err)
+	}
+	return p, nil
+}
 
-// IncidentsPage returns incidents that hold all words.
+// named finds an incident by an id from outside.
+func (d *Desk) named(ctx context.Context, id string) (incident.Incident, error) {
+	if !isIncident(id) {
+		return incident.Incident{}, Problem{Code: "unknown_incident", Message: quote(id) + " is not the id of an incident.", Hint: "See all of them with: /incident list all"}
+	}
+	return d.incidentByID(ctx, strings.ToUpper(id))
+}
+
+// IncidentsPage returns incidents that hold all words. Private ones are not on it.
 func (d *Desk) IncidentsPage(ctx context.Context, words string) (IncidentsPage, error) {
-	panic("unwritten")
+	p := IncidentsPage{At: d.o.Now().UTC(), Words: clip(oneLine(words), 200)}
+	all, err := d.o.Book.List(ctx, incident.Filter{Words: p.Words, Limit: 500})
+	if err != nil {
+		return p, fmt.Errorf("list incidents: %w", err)
+	}
+	p.Incidents = withoutPrivate(all)
+	return p, nil
 }
 
 // Draft returns an incident's postmortem draft in the form "md", "html" or "json".
-func (d *Desk) Draft(ctx context.Context, id, form string) (File, error) { panic("unwritten") }
+func (d *Desk) Draft(ctx context.Context, id, form string) (File, error) {
+	i, err := d.named(ctx, id)
+	if err != nil {
+		return File{}, err
+	}
+	if form, err = formOf(form); err != nil {
+		return File{}, err
+	}
+	draft, err := d.draft(ctx, i, nil)
+	if err != nil {
+		return File{}, err
+	}
+	return fileOf(i.ID, draft, form)
+}
+
+// draft draws the postmortem from the record alone.
+func (d *Desk) draft(ctx context.Context, i incident.Incident, zone *time.Location) (postmortem.Draft, error) {
+	timeline, err := d.o.Book.Timeline(ctx, i.ID)
+	if err != nil {
+		return postmortem.Draft{}, fmt.Errorf("timeline of %s: %w", i.ID, err)
+	}
+	history, err := d.o.Book.History(ctx, i.ID)
+	if err != nil {
+		return postmortem.Draft{}, fmt.Errorf("history of %s: %w", i.ID, err)
+	}
+	return postmortem.New(postmortem.Record{Incident: i, Timeline: timeline, History: history, Zone: zone}), nil
+}
+
+// zoneOf is a person's zone; nil when it is UTC or not known.
+func zoneOf(name string) *time.Location {
+	if name == "" || name == "UTC" {
+		return nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return loc
+}
+
+func formOf(s string) (string, error) {
+	switch f := strings.ToLower(s); f {
+	case "md", "html", "json":
+		return f, nil
+	case "markdown":
+		return "md", nil
+	}
+	return "", Problem{Code: "bad_form", Message: quote(s) + " is not a form of the draft: there are md, html and json.", Hint: "For example: /incident postmortem INC-7 md"}
+}
+
+// fileOf makes a file of a draft.
+func fileOf(id string, draft postmortem.Draft, form string) (File, error) {
+	f := File{Name: id + "-postmortem." + form}
+	var err error
+	switch form {
+	case "md":
+		f.Type, f.Data = "text/markdown; charset=utf-8", draft.Markdown()
+	case "html":
+		f.Type = "text/html; charset=utf-8"
+		f.Data, err = draft.HTML()
+	case "json":
+		f.Type = "application/json"
+		f.Data, err = draft.JSON()
+	}
+	if err != nil {
+		return f, fmt.Errorf("draw the draft of %s as %s: %w", id, form, err)
+	}
+	return f, nil
+}

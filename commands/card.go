@@ -1,0 +1,184 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
+)
+
+// card is an incident in a room: its state and what to do next, at most five
+// facts, buttons. The same order everywhere.
+func (d *Desk) card(ctx context.Context, i incident.Incident) Reply {
+	now := d.o.Now().UTC()
+	r := Reply{State: incidentState(i), Public: true, Incident: i.ID, Links: []Link{{i.ID, incidentPath(i.ID)}}}
+	hosts, cause, cert := d.cardStanding(ctx, i, now)
+	next, buttons := nextStep(i, cert, hosts)
+	r.Headline = end(fmt.Sprintf("%s %s %s%s: %s", i.ID, sev(i.Severity), i.Status, marks(i), strings.TrimRight(i.Title, ".")))
+	if next != "" {
+		r.Headline += " Next: " + end(next)
+	}
+	r.Body = cause
+	r.Facts = []Fact{{"commander", orElse(i.Commander.Name, "nobody yet")}, {"started", d.startedWords(i, now)}}
+	if hosts != "" {
+		r.Facts = append(r.Facts, Fact{"hosts good", hosts})
+	}
+	if len(i.Certificates) > 0 {
+		owner := listed(i.Certificates, 3)
+		if i.Owner != "" {
+			owner += ", owner " + i.Owner
+		}
+		r.Facts = append(r.Facts, Fact{"certificate", owner})
+	}
+	r.Facts = append(r.Facts, lastFact(i, cert))
+	r.Buttons = buttons
+	return r
+}
+
+func incidentState(i incident.Incident) string {
+	switch {
+	case i.Status == incident.Resolved || i.Status == incident.Closed:
+		return StateGood
+	case i.Status == incident.Monitoring || i.Severity >= 3:
+		return StateWarning
+	case i.Status == incident.Cancelled || i.Status == incident.Duplicate:
+		return StateInfo
+	}
+	return StateCritical
+}
+
+func marks(i incident.Incident) string {
+	s := ""
+	if i.Drill {
+		s += ", drill"
+	}
+	if i.Private {
+		s += ", private"
+	}
+	return s
+}
+
+func (d *Desk) startedWords(i incident.Incident, now time.Time) string {
+	m, ok := i.Milestone(incident.Started)
+	if !ok {
+		return "not known; declared " + stamp(i.Declared)
+	}
+	return fmt.Sprintf("%s, %s (%s)", stamp(m.At), ago(now, m.At), m.Source)
+}
+
+// cardStanding is how the incident's certificates stand by the last check.
+func (d *Desk) cardStanding(ctx context.Context, i incident.Incident, now time.Time) (hosts, cause string, cert renew.Certificate) {
+	good, all := 0, 0
+	for n, name := range i.Certificates {
+		s, err := d.standing(ctx, name)
+		if err != nil {
+			continue
+		}
+		good, all = good+s.HostsGood, all+s.Hosts
+		if n == 0 {
+			cert, cause = s.Certificate, diagnosis(name, s.Certificate, s.Reports, now)
+		}
+	}
+	if all > 0 {
+		hosts = fmt.Sprintf("%d of %d", good, all)
+	}
+	return hosts, cause, cert
+}
+
+func lastFact(i incident.Incident, cert renew.Certificate) Fact {
+	if i.Impact != "" {
+		return Fact{"impact", clip(oneLine(i.Impact), 120)}
+	}
+	if cert.Runbook != "" {
+		return Fact{"runbook", cert.Runbook}
+	}
+	return Fact{"impact", "not said yet"}
+}
+
+// nextStep is what to do next, and the buttons of a card.
+func nextStep(i incident.Incident, cert renew.Certificate, hosts string) (string, []Button) {
+	var b []Button
+	add := func(label, command, style string) {
+		b = append(b, Button{Label: label, Command: command, Style: style})
+	}
+	_, mitigated := i.Milestone(incident.Mitigated)
+	next := ""
+	switch {
+	case i.Status == incident.Closed:
+		add("Postmortem", "/incident postmortem "+i.ID, "")
+		return "fill in the draft", b
+	case !i.Status.Open():
+		if i.Impact == "" {
+			next = "say the impact, then close"
+		} else {
+			next = "close it"
+		}
+		add("Close", "/incident close "+i.ID, "primary")
+		add("Timeline", "/incident timeline "+i.ID, "")
+		return next, b
+	case i.Commander.ID == "":
+		next = "somebody takes the lead"
+		add("Lead me", "/incident lead "+i.ID+" me", "primary")
+	case mitigated:
+		next = "resolve it"
+	case cert.Name != "":
+		next = "/renew " + cert.Name
+	}
+	if cert.Name != "" && !mitigated {
+		add("Renew plan", "/renew "+cert.Name, style(i.Commander.ID != ""))
+	}
+	if i.Status == incident.Investigating {
+		add("Cause found", "/incident status "+i.ID+" identified", "")
+	}
+	add("Resolve", "/incident resolve "+i.ID, style(mitigated && i.Commander.ID != ""))
+	add("Timeline", "/incident timeline "+i.ID, "")
+	return next, b
+}
+
+// changed answers a change of an incident: what was done, then the card's facts.
+func (c *call) changed(ctx context.Context, i incident.Incident, said string) Reply {
+	r := c.d.card(ctx, i)
+	r.Headline, r.Body = said, ""
+	if i.Status.Open() {
+		next, _ := nextStep(i, c.d.firstCertificate(i), "")
+		if next != "" {
+			r.Body = "Next: " + end(next)
+		}
+	}
+	return r
+}
+
+func (d *Desk) firstCertificate(i incident.Incident) renew.Certificate {
+	if len(i.Certificates) == 0 {
+		return renew.Certificate{}
+	}
+	cert, _ := d.o.Renewer.Inventory().Certificate(i.Certificates[0])
+	return cert
+}
+
+// bookError gives the record's refusals their words.
+func (c *call) bookError(i incident.Incident, err error) error {
+	for _, s := range sentinels {
+		if !errors.Is(err, s.err) {
+			continue
+		}
+		p := s.p
+		switch p.Code {
+		case "wrong_state":
+			p.Message = fmt.Sprintf("%s is %s: /%s is not possible.", i.ID, i.Status, c.v.Name)
+			p.Hint = "Look with: /incident show " + i.ID
+		case "reason_needed":
+			p.Message = fmt.Sprintf("%s is %s already; going back needs a reason.", i.ID, i.Status)
+			p.Hint = "For example: " + c.retype() + " --reason one host fails again"
+		case "impact_empty":
+			p.Message = "Nobody has said what the impact of " + i.ID + " was."
+			p.Hint = "For example: /incident impact " + i.ID + " images did not load for 40 minutes. Or close all the same: /incident close " + i.ID + " --anyway nobody was affected"
+		}
+		return p
+	}
+	return fmt.Errorf("%s: %w", i.ID, err)
+}

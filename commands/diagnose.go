@@ -1,0 +1,318 @@
+package commands
+
+// This file turns checks into words: one sentence of cause, a line an address.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
+)
+
+// seenHost is one address of a certificate's endpoints, as last seen.
+type seenHost struct {
+	name     string // the target's, else the address
+	endpoint string
+	renew.AddressReport
+}
+
+// label is the host's name with its address.
+func (h seenHost) label() string {
+	if h.name == h.Address {
+		return h.Address
+	}
+	return h.name + " (" + h.Address + ")"
+}
+
+// worst is the host's worst finding.
+func (h seenHost) worst() renew.Finding { return worstOf(h.Findings) }
+
+func worstOf(fs []renew.Finding) renew.Finding {
+	var w renew.Finding
+	for _, f := range fs {
+		if f.Severity.Rank() > w.Severity.Rank() {
+			w = f
+		}
+	}
+	return w
+}
+
+// wordsOf names the faults of a host: "expired, name mismatch", or "good".
+func (h seenHost) wordsOf() string {
+	var out []string
+	for _, f := range h.Findings {
+		if w := faultWord(f.ID); f.Severity.Rank() > renew.Info.Rank() && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	if len(out) == 0 {
+		return "good"
+	}
+	return strings.Join(out, ", ")
+}
+
+func faultWord(id string) string { return strings.ReplaceAll(id, "_", " ") }
+
+// targetNames maps addresses (ip:port) to the hosts of the inventory.
+func targetNames(c renew.Certificate) map[string]string {
+	names := map[string]string{}
+	for _, t := range c.Hosts() {
+		for _, a := range t.Verify {
+			if names[a] == "" {
+				names[a] = t.Name
+			}
+		}
+	}
+	return names
+}
+
+// hostsOf lists every address of some reports, in their order.
+func hostsOf(c renew.Certificate, reports []renew.Report) []seenHost {
+	names := targetNames(c)
+	var out []seenHost
+	for _, r := range reports {
+		for _, a := range r.Addresses {
+			h := seenHost{name: names[a.Address], endpoint: r.Endpoint, AddressReport: a}
+			if h.name == "" {
+				h.name = a.Address
+			}
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// with returns the hosts of a verdict.
+func with(hs []seenHost, v renew.Severity) []seenHost {
+	var out []seenHost
+	for _, h := range hs {
+		if h.Verdict() == v {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// ofSet returns the findings that concern the set of addresses.
+func ofSet(reports []renew.Report) []renew.Finding {
+	var out []renew.Finding
+	for _, r := range reports {
+		out = append(out, r.Findings...)
+	}
+	return out
+}
+
+func verdictOf(reports []renew.Report) renew.Severity {
+	v := renew.Good
+	for _, r := range reports {
+		if r.Verdict.Rank() > v.Rank() {
+			v = r.Verdict
+		}
+	}
+	return v
+}
+
+// diagnosis is one sentence of cause for what was seen.
+func diagnosis(name string, c renew.Certificate, reports []renew.Report, now time.Time) string {
+	hs := hostsOf(c, reports)
+	if len(reports) == 0 {
+		return name + " has not been checked yet."
+	}
+	if bad := with(hs, renew.Critical); len(bad) > 0 {
+		return failing(name, bad, len(hs), now)
+	}
+	if f := worstOf(ofSet(reports)); f.Severity == renew.Critical {
+		return end(name + " fails: " + lower(f.Cause))
+	}
+	if len(hs) == 0 {
+		return name + ": no address was reached."
+	}
+	until := earliest(hs)
+	where := fmt.Sprintf("on %d of %s", len(hs), plural(len(hs), "host"))
+	for _, fs := range [][]renew.Finding{ofSet(reports), findings(hs)} {
+		if f := worstOf(fs); f.Severity == renew.Warning {
+			return end(fmt.Sprintf("%s works %s, but: %s", name, where, lower(f.Cause)))
+		}
+	}
+	return fmt.Sprintf("%s is good %s, until %s (%s).", name, where, stamp(until), ago(now, until))
+}
+
+func findings(hs []seenHost) []renew.Finding {
+	var out []renew.Finding
+	for _, h := range hs {
+		out = append(out, h.Findings...)
+	}
+	return out
+}
+
+// failing is the sentence for hosts that fail.
+func failing(name string, bad []seenHost, of int, now time.Time) string {
+	var ids []string
+	byID := map[string][]seenHost{}
+	for _, h := range bad {
+		id := h.worst().ID
+		if h.has("expired") {
+			id = "expired" // explains the others
+		}
+		if byID[id] == nil {
+			ids = append(ids, id)
+		}
+		byID[id] = append(byID[id], h)
+	}
+	on := fmt.Sprintf("on %d of %s", len(bad), plural(of, "host"))
+	if len(ids) > 1 {
+		var parts []string
+		for _, id := range ids {
+			parts = append(parts, fmt.Sprintf("%s on %s", faultWord(id), listed(namesOf(byID[id]), 3)))
+		}
+		return fmt.Sprintf("%s fails %s: %s.", name, on, strings.Join(parts, "; "))
+	}
+	if len(bad) < of {
+		on += " (" + listed(namesOf(bad), 4) + ")"
+	}
+	if ids[0] == "expired" {
+		until := earliest(bad)
+		s := fmt.Sprintf("%s expired %s %s: its notAfter was %s", name, ago(now, until), on, stamp(until))
+		if serial, one := sameSerial(bad); one {
+			s += ", serial " + serial
+		}
+		return s + "."
+	}
+	return end(fmt.Sprintf("%s fails %s: %s", name, on, lower(bad[0].worst().Cause)))
+}
+
+func (h seenHost) has(id string) bool {
+	return slices.ContainsFunc(h.Findings, func(f renew.Finding) bool { return f.ID == id })
+}
+
+func namesOf(hs []seenHost) []string {
+	var out []string
+	for _, h := range hs {
+		out = append(out, h.name)
+	}
+	return out
+}
+
+// earliest returns the first notAfter of the leaves seen.
+func earliest(hs []seenHost) time.Time {
+	var t time.Time
+	for _, h := range hs {
+		if n := h.Leaf.NotAfter; !n.IsZero() && (t.IsZero() || n.Before(t)) {
+			t = n
+		}
+	}
+	return t
+}
+
+func sameSerial(hs []seenHost) (string, bool) {
+	for _, h := range hs {
+		if h.Leaf.Serial == "" || h.Leaf.Serial != hs[0].Leaf.Serial {
+			return "", false
+		}
+	}
+	return hs[0].Leaf.Serial, len(hs) > 0
+}
+
+// lower makes the first letter small, unless the word is a name or a short form.
+func lower(s string) string {
+	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'a' && s[1] <= 'z' {
+		for _, w := range []string{"The ", "A ", "An ", "No ", "It ", "This ", "Its ", "Nothing ", "There ", "Certificate ", "Connection "} {
+			if strings.HasPrefix(s, w) {
+				return strings.ToLower(s[:1]) + s[1:]
+			}
+		}
+	}
+	return s
+}
+
+// hostTable is a line an address.
+func hostTable(hs []seenHost, max int) (Table, string) {
+	t := Table{Columns: []string{"host", "address", "serves", "until", "issued by", "state"}}
+	slices.SortStableFunc(hs, func(a, b seenHost) int { return b.Verdict().Rank() - a.Verdict().Rank() })
+	for i, h := range hs {
+		if i == max {
+			return t, fmt.Sprintf("And %d more: see the page.", len(hs)-max)
+		}
+		serves, until := "nothing seen", ""
+		if !h.Leaf.NotAfter.IsZero() {
+			serves, until = clip(h.Leaf.Subject, 30)+" "+short16(h.Leaf.Serial), stamp(h.Leaf.NotAfter)
+		}
+		t.Rows = append(t.Rows, Row{State: hostState(h), Cells: []string{h.name, h.Address, serves, until, clip(h.Leaf.Issuer, 30), h.wordsOf()}})
+	}
+	return t, ""
+}
+
+// unreached are findings of an address that nothing could be learned from.
+var unreached = []string{"refused", "unreachable", "connect_timeout", "timeout", "reset", "eof", "handshake_timeout"}
+
+func hostState(h seenHost) string {
+	if h.Verdict() == renew.Critical && h.Leaf.NotAfter.IsZero() && slices.Contains(unreached, h.worst().ID) {
+		return StateUnknown
+	}
+	return stateOf(h.Verdict())
+}
+
+// findingLines are the different faults with their next action, the worst
+// first; the same cause is said once.
+func findingLines(reports []renew.Report, max int) string {
+	var lines []string
+	seen := map[string]bool{}
+	more := 0
+	for _, r := range reports {
+		for _, f := range r.All() {
+			line := string(f.Severity) + " " + f.ID + ": " + end(f.Cause)
+			if f.Next != "" {
+				line += " " + end(upper(f.Next))
+			}
+			if seen[f.ID] {
+				continue
+			}
+			seen[f.ID] = true
+			if len(lines) == max {
+				more++
+				continue
+			}
+			lines = append(lines, line)
+		}
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("And %d more kinds of finding: see the page.", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// checkEvidence is a check as it stands on a timeline.
+func checkEvidence(s renew.Standing, now time.Time) incident.CheckEvidence {
+	e := incident.CheckEvidence{Certificate: s.Certificate.Name, Verdict: string(s.Verdict), Cause: oneLine(diagnosis(s.Certificate.Name, s.Certificate, s.Reports, now))}
+	for _, h := range hostsOf(s.Certificate, s.Reports) {
+		hc := incident.HostCheck{Host: h.name, Address: h.Address, State: hostState(h), Cause: oneLine(h.worst().Cause),
+			Serial: h.Leaf.Serial, SHA256: h.Leaf.SHA256, Issuer: clip(oneLine(h.Leaf.Issuer), 200), NotAfter: h.Leaf.NotAfter, Findings: []string{}}
+		for _, f := range h.Findings {
+			hc.Findings = append(hc.Findings, f.ID)
+		}
+		e.Hosts = append(e.Hosts, hc)
+	}
+	return e
+}
+
+// failingNow names the endpoints of a standing that fail, with the fault.
+func failingNow(s renew.Standing) []string {
+	var out []string
+	for _, h := range with(hostsOf(s.Certificate, s.Reports), renew.Critical) {
+		out = append(out, h.label()+": "+h.wordsOf())
+	}
+	for _, r := range s.Reports {
+		for _, f := range r.Findings {
+			if f.Severity == renew.Critical {
+				out = append(out, r.Endpoint+": "+faultWord(f.ID))
+			}
+		}
+	}
+	if len(out) == 0 && (s.Verdict == renew.Critical || s.Checked.IsZero()) {
+		out = append(out, s.Certificate.Name+": not checked")
+	}
+	return out
+}

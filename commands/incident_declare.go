@@ -1,0 +1,309 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
+)
+
+func declareVerb() *verb {
+	return &verb{Verb: Verb{Name: "incident declare", Args: "[sev1|sev2|sev3|sev4] title", Summary: "open an incident: its room, its first evidence, its card",
+		Example: "/incident declare sev2 images do not load --cert media", Public: true, Flags: []Flag{
+			{"cert", "name", "the certificate; may be given again"},
+			{"start", "time", "when it started, as people say"},
+			{"drill", "", "an exercise: kept out of the metrics"},
+			{"private", "", "only in its own room"},
+			{"anyway", "", "although one is open for the certificate"},
+		}}, text: true, run: declare}
+}
+
+var sevWord = regexp.MustCompile(`^(?i)sev-?([0-9]+)$`)
+
+func declare(ctx context.Context, c *call) (Reply, error) {
+	d := incident.Declaration{Key: c.key(""), By: c.by(), Link: c.r.Link, Drill: c.args.has("drill") || c.d.o.Drill, Private: c.args.has("private")}
+	var notes []string
+	if s, ok := c.args.peek(); ok {
+		if m := sevWord.FindStringSubmatch(s); m != nil {
+			n, err := severityOf(m[1])
+			if err != nil {
+				return Reply{}, err
+			}
+			d.Severity = n
+			_, _ = c.args.take()
+		}
+	}
+	d.Title = oneLine(c.args.rest())
+	if d.Title == "" {
+		return Reply{}, c.v.problem("missing_title", "An incident needs a title: what people see.")
+	}
+	if n := len([]rune(d.Title)); n > 200 {
+		return Reply{}, Problem{Code: "long_title", Message: fmt.Sprintf("The title has %d characters; at most 200 are taken.", n), Hint: "Keep it short and add the rest as a note: /incident note the rest"}
+	}
+	certs, why, err := c.declareCerts(ctx, d.Title)
+	if err != nil {
+		return Reply{}, err
+	}
+	if why != "" {
+		notes = append(notes, why)
+	}
+	for _, cert := range certs {
+		d.Certificates = append(d.Certificates, cert.Name)
+	}
+	if len(certs) > 0 {
+		d.Owner = certs[0].Owner
+	}
+	if c.args.has("start") {
+		w, err := readWhen(c.args.value("start"), c, false)
+		if err != nil {
+			return Reply{}, err
+		}
+		d.Start = w.at
+		notes = append(notes, w.words())
+	}
+	standings, lost := c.look(ctx, certs)
+	notes = append(notes, lost...)
+	like, err := c.similar(ctx, d)
+	if err != nil {
+		return Reply{}, err
+	}
+	i, err := c.d.o.Book.Declare(ctx, d, c.args.has("anyway"))
+	if errors.Is(err, incident.ErrDuplicate) {
+		return Reply{}, c.duplicate(ctx, i)
+	}
+	if err != nil {
+		return Reply{}, fmt.Errorf("declare: %w", err)
+	}
+	for _, s := range standings {
+		if i, err = c.firstEvidence(ctx, i, s); err != nil {
+			return Reply{}, err
+		}
+	}
+	return c.declared(ctx, i, notes, slices.DeleteFunc(like, func(o incident.Incident) bool { return o.ID == i.ID })), nil
+}
+
+// severityOf reads "1" to "4".
+func severityOf(s string) (incident.Severity, error) {
+	if len(s) == 1 && s[0] >= '1' && s[0] <= '4' {
+		return incident.Severity(s[0] - '0'), nil
+	}
+	return 0, Problem{Code: "bad_severity", Message: quote(s) + " is not a severity: there are 1 (worst) to 4.",
+		Hint: "SEV1: " + severities[1] + ". SEV4: " + severities[4] + ". For example: /incident sev 2"}
+}
+
+// declareCerts finds the certificates of a declaration: given, named in the
+// title, or the only one that fails now; and says which way.
+func (c *call) declareCerts(ctx context.Context, title string) ([]renew.Certificate, string, error) {
+	var out []renew.Certificate
+	for _, v := range c.args.flags["cert"] {
+		for _, name := range strings.Split(v, ",") {
+			cert, err := c.d.certificate(name)
+			if err != nil {
+				return nil, "", err
+			}
+			if !slices.ContainsFunc(out, func(o renew.Certificate) bool { return o.Name == cert.Name }) {
+				out = append(out, cert)
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out, "", nil
+	}
+	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool { return strings.ContainsRune(" ,;:()\"'!?", r) })
+	var named []renew.Certificate
+	for _, cert := range c.d.o.Renewer.Inventory().Certificates {
+		if slices.ContainsFunc(words, func(w string) bool {
+			w = strings.TrimRight(w, ".")
+			return w == strings.ToLower(cert.Name) || slices.Contains(cert.Domains, w)
+		}) {
+			named = append(named, cert)
+		}
+	}
+	if len(named) == 1 {
+		return named, "The certificate " + named[0].Name + " was taken from the title.", nil
+	}
+	all, err := c.d.o.Renewer.Estate(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the estate: %w", err)
+	}
+	var bad []renew.Certificate
+	for _, s := range all {
+		if s.Verdict == renew.Critical {
+			bad = append(bad, s.Certificate)
+		}
+	}
+	if len(named) == 0 && len(bad) == 1 {
+		return bad, "The certificate " + bad[0].Name + " was taken: it is the only one that fails now.", nil
+	}
+	return nil, "No certificate was named, so checks and renewals do not land on its timeline. To name one: /incident declare --cert media title", nil
+}
+
+// look checks the certificates now. What cannot be checked is said, and does
+// not keep anybody from declaring.
+func (c *call) look(ctx context.Context, certs []renew.Certificate) (out []renew.Standing, lost []string) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for _, cert := range certs {
+		s, err := c.d.o.Renewer.Check(ctx, cert.Name)
+		if err != nil {
+			c.d.o.Log.WarnContext(ctx, "check at declaration", "certificate", cert.Name, "error", err)
+			lost = append(lost, cert.Name+" could not be checked now: /certcheck "+cert.Name+" tries again.")
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, lost
+}
+
+// similar finds open incidents of the last day that share a word of the title.
+func (c *call) similar(ctx context.Context, d incident.Declaration) ([]incident.Incident, error) {
+	open, err := c.d.o.Book.List(ctx, incident.Filter{Open: true, Limit: 50})
+	if err != nil {
+		return nil, fmt.Errorf("list open incidents: %w", err)
+	}
+	var out []incident.Incident
+	for _, i := range open {
+		if c.now().Sub(i.Declared) < 24*time.Hour && visible(i, c.r.By) && alike(i.Title, d.Title) {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// alike reports that two titles share a word of five letters or more.
+func alike(a, b string) bool {
+	words := strings.Fields(strings.ToLower(b))
+	for _, w := range strings.Fields(strings.ToLower(a)) {
+		if len(w) >= 5 && slices.Contains(words, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// duplicate refuses a second incident for one certificate and shows the first.
+func (c *call) duplicate(ctx context.Context, i incident.Incident) error {
+	p := Problem{Code: "duplicate", Message: fmt.Sprintf("%s is open for %s since %s.", i.ID, listed(i.Certificates, 3), stamp(i.Declared)),
+		Hint: "Join it: /incident show " + i.ID + ". To open another all the same, say it again with --anyway."}
+	r := c.d.card(ctx, i)
+	r.Headline, r.Body = p.Message, p.Hint
+	r.Public, r.Incident = false, ""
+	r.Buttons = []Button{{Label: "Open " + i.ID, Command: "/incident show " + i.ID, Style: "primary"}}
+	if !visible(i, c.r.By) {
+		p.Message, p.Hint = "An incident is open for this certificate.", "Say it again with --anyway to open another all the same."
+		return p
+	}
+	return &refused{p, r}
+}
+
+// firstEvidence puts a check into a new incident: the check itself, when the
+// failure started and when it was detected.
+func (c *call) firstEvidence(ctx context.Context, i incident.Incident, s renew.Standing) (incident.Incident, error) {
+	var err error
+	if m, ok := startedOf(s); ok && s.Verdict == renew.Critical {
+		if i, err = c.d.o.Book.SetMilestone(ctx, i.ID, m); err != nil {
+			return i, fmt.Errorf("%s: milestone started: %w", i.ID, err)
+		}
+	}
+	if s.Verdict == renew.Critical && !s.Since.IsZero() {
+		m := incident.Milestone{Kind: incident.Detected, At: s.Since, Source: "measured", Text: "first failing check of " + s.Certificate.Name, By: incident.Bot}
+		if i, err = c.d.o.Book.SetMilestone(ctx, i.ID, m); err != nil {
+			return i, fmt.Errorf("%s: milestone detected: %w", i.ID, err)
+		}
+	}
+	if err = c.d.checkEntry(ctx, i.ID, s, c.key("check/"+s.Certificate.Name)); err != nil {
+		return i, err
+	}
+	return c.d.o.Book.Incident(ctx, i.ID)
+}
+
+// startedOf is when a failure began, where there is evidence: the notAfter of
+// an expiry; the last good check of a wrong certificate.
+func startedOf(s renew.Standing) (incident.Milestone, bool) {
+	m := incident.Milestone{Kind: incident.Started, Source: "measured", By: incident.Bot}
+	hs := hostsOf(s.Certificate, s.Reports)
+	var expired, wrong []seenHost
+	for _, h := range hs {
+		if h.has("expired") && !h.Leaf.NotAfter.IsZero() {
+			expired = append(expired, h)
+		}
+		if h.has("declared_mismatch") || h.has("name_mismatch") {
+			wrong = append(wrong, h)
+		}
+	}
+	switch {
+	case len(expired) > 0:
+		m.At = earliest(expired)
+		n, serial := 0, ""
+		for _, h := range expired {
+			if h.Leaf.NotAfter.Equal(m.At) {
+				n, serial = n+1, h.Leaf.Serial
+			}
+		}
+		m.Text = fmt.Sprintf("notAfter of serial %s, served by %d of %s", serial, n, plural(len(hs), "host"))
+		return m, true
+	case len(wrong) > 0 && !s.LastGood.IsZero():
+		m.At = s.LastGood
+		m.Text = "last check with every host good; then another certificate on " + listed(namesOf(wrong), 4)
+		return m, true
+	}
+	return m, false
+}
+
+// checkEntry puts a check on a timeline.
+func (d *Desk) checkEntry(ctx context.Context, id string, s renew.Standing, key string) error {
+	now := d.o.Now().UTC()
+	at := s.Checked
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	e := incident.Entry{At: at, By: incident.Bot, Kind: incident.Check, Key: key, Evidence: incident.Evidence{Check: checkEvidence(s, now)}}
+	e.Text = e.Evidence.Check.Cause
+	if _, _, _, err := d.o.Book.Append(ctx, id, e); err != nil {
+		return fmt.Errorf("%s: check of %s: %w", id, s.Certificate.Name, err)
+	}
+	return nil
+}
+
+// declared answers a declaration: the card, what was taken and not, what the
+// severity means.
+func (c *call) declared(ctx context.Context, i incident.Incident, notes []string, like []incident.Incident) Reply {
+	r := c.d.card(ctx, i)
+	body := []string{r.Body, sev(i.Severity) + ": " + severities[i.Severity] + ". Change it with /incident sev " + i.ID + " 1"}
+	for n, o := range like {
+		if n < 3 {
+			body = append(body, fmt.Sprintf("Perhaps the same: %s (%s), declared %s.", o.ID, clip(o.Title, 60), ago(c.now(), o.Declared)))
+		}
+	}
+	if cert := c.d.firstCertificate(i); cert.Runbook != "" {
+		body = append(body, "Runbook: "+cert.Runbook)
+	}
+	r.Body = strings.Join(append(body, notes...), "\n")
+	r.Buttons = []Button{{Label: "Lead me", Command: "/incident lead " + i.ID + " me", Style: "primary"}}
+	if len(i.Certificates) > 0 {
+		r.Buttons = append(r.Buttons, Button{Label: "Renew plan", Command: "/renew " + i.Certificates[0]})
+	}
+	r.Buttons = append(r.Buttons, Button{Label: "Show " + i.ID, Command: "/incident show " + i.ID}, Button{Label: "Resolve", Command: "/incident resolve " + i.ID})
+	if i.Private {
+		r.Public = false
+	}
+	return r
+}
+
+// readWhen reads a time of this request in the person's zone.
+func readWhen(s string, c *call, plan bool) (when, error) {
+	w, err := readTime(s, c.r.By.Zone, c.now(), plan)
+	if errors.Is(err, errNotTime) {
+		return w, badTime(s, "it could not be read")
+	}
+	return w, err
+}
+
+// words says how a time was read, and what does not fit.
+func (w when) words() string { return strings.TrimSpace(end(upper(w.read)) + " " + w.warn) }

@@ -1,0 +1,59 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/certmedic/certmedic/incident"
+)
+
+func listVerb() *verb {
+	return &verb{Verb: Verb{Name: "incident list", Args: "[open | all | search words]", Summary: "incidents, newest first",
+		Example: "/incident list search media"}, text: true, run: func(ctx context.Context, c *call) (Reply, error) {
+		word, ok := c.args.peek()
+		switch w := strings.ToLower(word); {
+		case !ok || w == "open" && len(c.args.words) == 1:
+			return c.list(ctx, incident.Filter{Open: true}, "open")
+		case w == "all" && len(c.args.words) == 1:
+			return c.list(ctx, incident.Filter{}, "on record")
+		case w == "search":
+			_, _ = c.args.take()
+		}
+		words := oneLine(c.args.rest())
+		if words == "" {
+			return Reply{}, c.v.problem("missing_words", "Say the words to search for.")
+		}
+		return c.list(ctx, incident.Filter{Words: words}, "with "+quote(words))
+	}}
+}
+
+func (c *call) list(ctx context.Context, f incident.Filter, what string) (Reply, error) {
+	all, err := c.d.o.Book.List(ctx, f)
+	if err != nil {
+		return Reply{}, fmt.Errorf("list incidents: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(i incident.Incident) bool { return !visible(i, c.r.By) })
+	r := Reply{State: StateInfo, Headline: plural(len(all), "incident") + " " + what + ".", Links: []Link{{"Incidents", incidentsPath}}}
+	if len(all) == 0 {
+		r.Headline = "No incident " + what + "."
+		if f.Open {
+			r.State = StateGood
+			r.Body = "To declare one: " + lookup("incident declare").Example
+		}
+		return r, nil
+	}
+	r.Table = Table{Columns: []string{"incident", "severity", "status", "title", "commander", "declared"}}
+	for n, i := range all {
+		if n == maxRows {
+			r.Body = fmt.Sprintf("And %d more: see the page.", len(all)-maxRows)
+			break
+		}
+		r.Table.Rows = append(r.Table.Rows, Row{State: incidentState(i), Cells: []string{i.ID, sev(i.Severity), string(i.Status) + marks(i), clip(i.Title, 60), orElse(i.Commander.Name, "nobody"), stamp(i.Declared)}})
+		if n < 3 {
+			r.Buttons = append(r.Buttons, Button{Label: "Open " + i.ID, Command: "/incident show " + i.ID})
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,12 @@
+package commands
+
+import "net/url"
+
+// Pages of the web room that replies link to.
+const (
+	estatePath    = "/estate"
+	incidentsPath = "/incidents"
+)
+
+func certificatePath(name string) string { return "/certificates/" + url.PathEscape(name) }
+func incidentPath(id string) string      { return "/incidents/" + url.PathEscape(id) }
