@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -167,7 +168,15 @@ func oldFault(s *sight, proof map[string]string) renew.Finding {
 	if l.version < tls.VersionTLS12 {
 		return found("legacy_tls_only", proof, "%s speaks %s at most, which current clients refuse", s.text, tls.VersionName(l.version))
 	}
+	if modern(l.cipher) {
+		return found("no_common_cipher", proof, "%s finds no key type or curve in common with current clients, and answers only when old ones are offered", s.text)
+	}
 	return found("no_common_cipher", proof, "%s offers no cipher of current clients; with old ones allowed it takes %s", s.text, tls.CipherSuiteName(l.cipher))
+}
+
+// modern: crypto/tls still counts the suite among the good ones.
+func modern(id uint16) bool {
+	return slices.ContainsFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.ID == id })
 }
 
 // notTLS names what answers in place of TLS by its first bytes.

@@ -123,8 +123,8 @@ func second(l look, q renew.Query) (hello, bool) {
 
 // connect dials, speaks STARTTLS when asked, and records a handshake that has
 // at most limit time from its start.
-func (p *Prober) connect(ctx context.Context, q renew.Query, addr netip.AddrPort, kind hello, limit time.Duration) look {
-	l := look{kind: kind, stage: stageDial}
+func (p *Prober) connect(ctx context.Context, q renew.Query, addr netip.AddrPort, kind hello, limit time.Duration) (l look) {
+	l = look{kind: kind, stage: stageDial}
 	began := time.Now()
 	defer func() { l.took = time.Since(began) }()
 	var d net.Dialer

@@ -106,20 +106,23 @@ func dnsFinding(ctx context.Context, host, server string, err error) renew.Findi
 	}
 	var de *net.DNSError
 	if errors.As(err, &de) {
-		if de.Server != "" {
+		switch { // net names the system's server also when another was asked
+		case server == "":
 			proof["server"] = de.Server
+		case de.Server != "":
+			proof["error"] = strings.ReplaceAll(err.Error(), de.Server, server)
 		}
 		switch {
 		case de.IsNotFound:
 			return found("dns_nxdomain", proof, "%s has no address in DNS", name)
 		case de.IsTimeout:
 			return found("dns_timeout", proof, "DNS did not answer in time for %s", name)
-		case de.IsTemporary || strings.Contains(de.Err, "server misbehaving"):
+		case de.IsTemporary || strings.Contains(de.Err, "server misbehaving"), strings.Contains(de.Err, "lame referral"):
 			return found("dns_servfail", proof, "the DNS server answers with a failure for %s", name)
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return found("dns_timeout", proof, "DNS did not answer in time for %s", name)
 	}
-	return found("dns_failed", proof, "%s could not be looked up: %s", name, clean(err.Error(), 160))
+	return found("dns_failed", proof, "%s could not be looked up: %s", name, clean(proof["error"], 160))
 }

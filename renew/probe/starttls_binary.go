@@ -67,12 +67,9 @@ func ldap(t *talk) error {
 	if err := t.send("\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + oid); err != nil {
 		return err
 	}
-	tag, body, err := t.element()
+	body, err := t.element(0x30)
 	if err != nil {
 		return err
-	}
-	if tag != 0x30 {
-		return fmt.Errorf("the server answers %s, which is not LDAP", shown(append([]byte{tag}, body...)))
 	}
 	// messageID INTEGER, then [APPLICATION 24] with resultCode ENUMERATED first.
 	_, rest, ok := tlv(body, 0x02)
@@ -96,35 +93,41 @@ func ldap(t *talk) error {
 	return refused(fmt.Sprintf("result code %d %s", code[0], shown(more)))
 }
 
-// element reads one BER element of at most maxLine bytes.
-func (t *talk) element() (tag byte, body []byte, err error) {
-	if tag, err = t.r.ReadByte(); err != nil {
-		return 0, nil, err
+// element reads the body of one BER element with this tag, at most maxLine
+// bytes.
+func (t *talk) element(want byte) ([]byte, error) {
+	tag, err := t.r.ReadByte()
+	if err != nil {
+		return nil, err
+	}
+	if tag != want {
+		rest, _ := t.r.Peek(min(t.r.Buffered(), 60))
+		return nil, fmt.Errorf("the server answers %s, which is not LDAP", shown(append([]byte{tag}, rest...)))
 	}
 	l, err := t.r.ReadByte()
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	n := int(l)
 	if l >= 0x80 {
 		n = 0
 		if l == 0x80 || l > 0x84 {
-			return 0, nil, fmt.Errorf("the server's answer begins %s, which is not LDAP", shown([]byte{tag, l}))
+			return nil, fmt.Errorf("the server's answer begins %s, which is not LDAP", shown([]byte{tag, l}))
 		}
 		for range l & 0x7f {
 			c, err := t.r.ReadByte()
 			if err != nil {
-				return 0, nil, err
+				return nil, err
 			}
 			n = n<<8 | int(c)
 		}
 	}
 	if n < 0 || n > maxLine {
-		return 0, nil, fmt.Errorf("the server's answer claims %d bytes", n)
+		return nil, fmt.Errorf("the server's answer claims %d bytes", n)
 	}
-	body = make([]byte, n)
+	body := make([]byte, n)
 	_, err = io.ReadFull(t.r, body)
-	return tag, body, err
+	return body, err
 }
 
 // tlv takes the element with this tag from the front of b. Lengths above 127

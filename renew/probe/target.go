@@ -13,7 +13,7 @@ import (
 
 // names maps a host as a person types it to its A-label form (RFC 5891).
 // Underscores pass: hosts inside an estate have them.
-var names = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
+var names = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false))
 
 // ParseTarget reads what a person types for an endpoint: "host", "host:port",
 // an IP address, "[v6]:port", or an https URL, whose path is left out. The
