@@ -142,7 +142,7 @@ var classes = []struct {
 	words *regexp.Regexp
 }{
 	{"throttled", regexp.MustCompile(`(?i)throttl|rate.?limit|too many requests|\b429\b|quota`)},
-	{"permission", regexp.MustCompile(`(?i)denied|permission|forbidden|unauthori[sz]ed|authorizationfailed|not authori[sz]ed|invalid (api )?(token|key|credential)|\b40[13]\b|expired token|refused by policy|\bREFUSED\b|NOTAUTH|BADKEY|BADSIG`)},
+	{"permission", regexp.MustCompile(`(?i)denied|permission|forbidden|unauthori[sz]ed|authorizationfailed|not authori[sz]ed|invalid (api )?(token|key|credential)|\b40[13]\b|expired token|refused by policy|(?-i:\bREFUSED\b|NOTAUTH|BADKEY|BADSIG)`)},
 	{"zone", regexp.MustCompile(`(?i)(zone|domain).{0,40}(not found|does not exist|unknown|no such)|(no such|unknown|not find|could not find).{0,20}(zone|domain)|NOTZONE`)},
 	{"unreachable", regexp.MustCompile(`(?i)timed? ?out|unreachable|connection (refused|reset)|no route|could not resolve|temporary failure|network|\b50[234]\b`)},
 }

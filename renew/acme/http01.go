@@ -47,6 +47,7 @@ type tokens struct {
 
 // listener serves the tokens of one address.
 type listener struct {
+	tcp    net.Listener
 	server *http.Server
 	done   chan struct{}
 	mu     sync.RWMutex
@@ -73,6 +74,16 @@ func (t *tokens) add(addr, token, keyAuth string) error {
 
 // remove serves the token no more, and stops listening after the last one.
 func (t *tokens) remove(ctx context.Context, addr, token string) error {
+	l := t.last(addr, token)
+	if l == nil {
+		return nil
+	}
+	return l.close(ctx)
+}
+
+// last forgets the token and returns the listener when it was the last one,
+// with the port already free for others.
+func (t *tokens) last(addr, token string) *listener {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.by[addr]
@@ -80,14 +91,13 @@ func (t *tokens) remove(ctx context.Context, addr, token string) error {
 		return nil
 	}
 	l.mu.Lock()
-	delete(l.tokens, token)
-	idle := len(l.tokens) == 0
-	l.mu.Unlock()
-	if !idle {
+	defer l.mu.Unlock()
+	if delete(l.tokens, token); len(l.tokens) > 0 {
 		return nil
 	}
 	delete(t.by, addr)
-	return l.close(ctx)
+	_ = l.tcp.Close()
+	return l
 }
 
 // open returns the addresses that are listened on.
@@ -106,7 +116,7 @@ func listen(addr string) (*listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http-01 cannot listen on %s: %w%s", addr, err, listenHint(err))
 	}
-	l := &listener{tokens: map[string]string{}, done: make(chan struct{})}
+	l := &listener{tcp: tcp, tokens: map[string]string{}, done: make(chan struct{})}
 	l.server = &http.Server{
 		Handler:           http.HandlerFunc(l.serve),
 		ReadHeaderTimeout: 5 * time.Second,

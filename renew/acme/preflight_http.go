@@ -66,7 +66,7 @@ func planter(ch renew.Challenge) (solver, string, error) {
 		return &webroot{dir: ch.Webroot}, "the web root " + ch.Webroot, nil
 	}
 	if ch.Listen == "" {
-		return nil, "", errors.New("http-01 has neither listen: nor webroot:")
+		return nil, "", errors.New("http-01 has neither a listen: address nor a webroot: directory")
 	}
 	return &listening{addr: ch.Listen}, "the listener on " + ch.Listen, nil
 }
@@ -210,12 +210,12 @@ func (f fetcher) fetch(ctx context.Context, addr netip.Addr) fetched {
 // redirect decides about one redirect and records it.
 func (g *fetched) redirect(r *http.Request, via []*http.Request) error {
 	to := r.URL.String()
+	g.redirects = append(g.redirects, shortURL(r.URL))
 	for _, v := range via {
 		if v.URL.String() == to {
 			return fmt.Errorf("it redirects in a circle, to %s again", shortURL(r.URL))
 		}
 	}
-	g.redirects = append(g.redirects, shortURL(r.URL))
 	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
 		return fmt.Errorf("it redirects to %s, which is neither http nor https", shortURL(r.URL))
 	}

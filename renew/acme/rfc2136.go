@@ -179,19 +179,28 @@ func (w *rfc2136) update(ctx context.Context, fqdn, value string, change func(*d
 	return &dnsError{"unreachable", fmt.Errorf("%s does not answer the update: %w", w.server, err)}
 }
 
+// tsigErrors are RFC 8945 section 3; BADSIG has a number that is also BADVERS.
+var tsigErrors = map[uint16]string{
+	dns.RcodeBadSig: "BADSIG", dns.RcodeBadKey: "BADKEY", dns.RcodeBadTime: "BADTIME: the clocks differ", dns.RcodeBadTrunc: "BADTRUNC",
+}
+
 // refusal explains an update's response code (RFC 2136 section 2.2, RFC 8945
 // section 5.2).
 func (w *rfc2136) refusal(r *dns.Msg, zone string) error {
-	code := dns.RcodeToString[r.Rcode]
+	code, signature := dns.RcodeToString[r.Rcode], false
 	if t := r.IsTsig(); t != nil && t.Error != 0 {
-		code += " (" + dns.RcodeToString[int(t.Error)] + ")"
+		code += " (" + tsigErrors[t.Error] + ")"
+		signature = true
 	}
 	err := fmt.Errorf("%s answers %s to the update of zone %s", w.server, code, strings.TrimSuffix(zone, "."))
 	switch r.Rcode {
 	case dns.RcodeRefused:
 		return &dnsError{"permission", fmt.Errorf("%w: the key may not write there", err)}
 	case dns.RcodeNotAuth:
-		return &dnsError{"permission", fmt.Errorf("%w: it does not accept the key, or is not the zone's primary", err)}
+		if signature {
+			return &dnsError{"permission", fmt.Errorf("%w: it does not accept the key %s", err, w.key)}
+		}
+		return &dnsError{"zone", fmt.Errorf("%w: it is not the primary of that zone", err)}
 	case dns.RcodeNotZone, dns.RcodeNameError:
 		return &dnsError{"zone", err}
 	case dns.RcodeServerFailure:

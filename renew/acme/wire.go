@@ -157,7 +157,10 @@ func (w *wire) note(r *http.Request, resp *http.Response, body *[]byte, url stri
 	if resp.StatusCode >= 400 {
 		w.snippet = printable(*body, 200)
 		var p map[string]any
-		if json.Unmarshal(*body, &p) == nil && p["type"] == badNonce {
+		if json.Unmarshal(*body, &p) != nil || p == nil {
+			*body = []byte("no problem document") // lego falls over JSON that is no object
+		}
+		if p["type"] == badNonce {
 			// Under its own name lego would sleep over it; see client.call.
 			w.refused = true
 			p["type"] = badNonce + ":refused"

@@ -127,8 +127,14 @@ func (d *DNS) update(w dns.ResponseWriter, r *dns.Msg) {
 	}
 	m := new(dns.Msg).SetReply(r)
 	m.Rcode = d.apply(w, r, mode)
-	if t := r.IsTsig(); t != nil && w.TsigStatus() == nil {
+	if t := r.IsTsig(); t != nil && d.key != "" {
 		m.SetTsig(t.Hdr.Name, t.Algorithm, 300, int64(t.TimeSigned))
+		switch { // RFC 8945 section 5.2
+		case canonical(t.Hdr.Name) != d.key:
+			m.IsTsig().Error = dns.RcodeBadKey
+		case w.TsigStatus() != nil:
+			m.IsTsig().Error = dns.RcodeBadSig
+		}
 	}
 	_ = w.WriteMsg(m)
 }

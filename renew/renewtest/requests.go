@@ -28,6 +28,24 @@ type requestLog struct {
 	mu    sync.Mutex
 	all   []Request
 	fault func(w http.ResponseWriter, r *http.Request) bool
+
+	// authz is held for writing while Pebble answers about an authorization
+	// and for reading while it answers about anything else. Pebble v2.10.1
+	// locks an authorization and then its store there, and elsewhere (new
+	// order, order, orders list) the store and then authorizations: under load
+	// they wait for each other for ever.
+	authz sync.RWMutex
+}
+
+func (l *requestLog) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/authZ/") {
+		l.authz.Lock()
+		defer l.authz.Unlock()
+	} else {
+		l.authz.RLock()
+		defer l.authz.RUnlock()
+	}
+	h.ServeHTTP(w, r)
 }
 
 // SetFault has f look at every request first; when it returns true it has
@@ -80,7 +98,7 @@ func (l *requestLog) wrap(h http.Handler) http.Handler {
 		path := r.URL.Path
 		if fault == nil || !fault(rec, r) {
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			h.ServeHTTP(rec, r)
+			l.serve(h, rec, r)
 		}
 		q := Request{At: time.Now(), Method: r.Method, Path: path, Status: rec.status}
 		if rec.status >= 400 {
