@@ -2,7 +2,14 @@
 // alone: the same bytes for the same record.
 package postmortem
 
+// In this file: the draft and its forms. What the record says is gathered in
+// gather.go, the sections are written in section_*.go with the words of
+// markdown.go, the chart is drawn in picture.go, the page in html.go.
+
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
@@ -33,6 +40,7 @@ type Draft struct {
 	Gaps     []string          `json:"gaps"` // what a person must fill
 	Sections []Section         `json:"sections"`
 	Timeline []incident.Entry  `json:"timeline"`
+	Zone     string            `json:"zone,omitempty"` // the zone shown beside UTC
 }
 
 // Section is one section, its body in Markdown (CommonMark with tables).
@@ -42,17 +50,75 @@ type Section struct {
 	Body  string `json:"body"`
 }
 
-// New makes the draft of a record.
-func New(r Record) Draft { panic("unwritten") }
+// sections of a draft in their order. The header counts the gaps of the
+// others, hence it is written last.
+var sections = []struct {
+	name, title string
+	write       func(*writer)
+}{
+	{"header", "", nil},
+	{"summary", "Summary", (*writer).summary},
+	{"impact", "Impact", (*writer).impact},
+	{"timeline", "Timeline", (*writer).timeline},
+	{"picture", "Picture", (*writer).picture},
+	{"factors", "Contributing factors", (*writer).factors},
+	{"detection", "Detection", (*writer).detection},
+	{"resolution", "Resolution", (*writer).resolution},
+	{"lessons", "What went well, what went poorly, where we got lucky", (*writer).lessons},
+	{"actions", "Action items", (*writer).actions},
+	{"messaging", "Messaging", (*writer).messaging},
+	{"appendix", "Appendix", (*writer).appendix},
+}
+
+// New makes the draft of a record. While the incident lasts, durations run to
+// the record's last change: no clock is read.
+func New(r Record) Draft {
+	d := Draft{
+		Incident: r.Incident,
+		Metrics:  incident.MetricsOf(r.Incident, r.Timeline, r.Incident.Updated),
+		Facts:    []Fact{},
+		Gaps:     []string{},
+		Timeline: append([]incident.Entry{}, r.Timeline...),
+	}
+	if r.Zone != nil && r.Zone != time.UTC && r.Zone.String() != "UTC" {
+		d.Zone = r.Zone.String()
+	} else {
+		r.Zone = nil
+	}
+	w := &writer{d: &d, zone: r.Zone, history: r.History, v: gather(r.Incident, d.Timeline)}
+	for _, s := range sections {
+		section := Section{Name: s.name, Title: s.title}
+		if s.write != nil {
+			section.Body = w.section(s.name, s.write)
+		}
+		d.Sections = append(d.Sections, section)
+	}
+	d.Sections[0].Title = "Postmortem of " + r.Incident.ID + ": " + plain(r.Incident.Title)
+	d.Sections[0].Body = w.section("header", (*writer).header)
+	return d
+}
 
 // Markdown, HTML (one file, no request to anywhere) and JSON are the forms.
-func (d Draft) Markdown() []byte { panic("unwritten") }
-
-// HTML returns the draft as one self-contained page.
-func (d Draft) HTML() ([]byte, error) { panic("unwritten") }
-
-// Fragment returns the draft's body alone, as sanitized HTML to stand inside another page.
-func (d Draft) Fragment() ([]byte, error) { panic("unwritten") }
+func (d Draft) Markdown() []byte {
+	var b bytes.Buffer
+	for n, s := range d.Sections {
+		level := "##"
+		if n == 0 {
+			level = "#"
+		}
+		fmt.Fprintf(&b, "%s %s\n\n%s\n", level, escape(s.Title), s.Body)
+		if n+1 < len(d.Sections) {
+			b.WriteByte('\n')
+		}
+	}
+	return b.Bytes()
+}
 
 // JSON returns the draft as indented JSON.
-func (d Draft) JSON() ([]byte, error) { panic("unwritten") }
+func (d Draft) JSON() ([]byte, error) {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode the draft of %s: %w", d.Incident.ID, err)
+	}
+	return append(b, '\n'), nil
+}

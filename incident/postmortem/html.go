@@ -1,0 +1,172 @@
+package postmortem
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	east "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+)
+
+// HTML returns the draft as one self-contained page: no script, no request to
+// anywhere, one inline style.
+func (d Draft) HTML() ([]byte, error) {
+	body, err := d.Fragment()
+	if err != nil {
+		return nil, err
+	}
+	title := fmt.Sprintf("%s SEV%d %s: postmortem draft", d.Incident.ID, d.Incident.Severity, d.Incident.Status)
+	var b bytes.Buffer
+	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" +
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n" +
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n" +
+		"<title>" + html.EscapeString(plain(title)) + "</title>\n<style>\n" + style + "</style>\n</head>\n<body>\n<main>\n")
+	b.Write(body)
+	b.WriteString("</main>\n</body>\n</html>\n")
+	return b.Bytes(), nil
+}
+
+// Fragment returns the draft's body alone, as sanitized HTML to stand inside
+// another page: an article of sections whose ids start with "pm-". It has no
+// style; its classes are postmortem, permalink, gap, scroll and picture.
+func (d Draft) Fragment() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("<article class=\"postmortem\">\n")
+	for n, s := range d.Sections {
+		level := "h2"
+		if n == 0 {
+			level = "h1"
+		}
+		id := "pm-" + s.Name
+		title := html.EscapeString(s.Title)
+		fmt.Fprintf(&b, "<section aria-labelledby=\"%s\">\n<%s id=\"%s\">%s%s</%s>\n", id, level, id, title, permalink(id, s.Title), level)
+		if s.Name == "picture" {
+			v := gather(d.Incident, d.Timeline)
+			b.WriteString("<figure class=\"scroll\" tabindex=\"0\">\n" + v.svg() + "<figcaption>Times are UTC" + zoneCaption(d.Zone) + ".</figcaption>\n</figure>\n")
+		}
+		body, err := toHTML(s)
+		if err != nil {
+			return nil, fmt.Errorf("section %s of %s: %w", s.Name, d.Incident.ID, err)
+		}
+		b.Write(body)
+		b.WriteString("</section>\n")
+	}
+	b.WriteString("</article>\n")
+	return b.Bytes(), nil
+}
+
+func zoneCaption(zone string) string {
+	if zone == "" {
+		return ""
+	}
+	return "; the timeline has " + html.EscapeString(zone) + " beside it"
+}
+
+func permalink(id, title string) string {
+	return fmt.Sprintf(" <a class=\"permalink\" href=\"#%s\" aria-label=\"Link to %s\">#</a>", html.EscapeString(id), html.EscapeString(title))
+}
+
+// markdown makes HTML of a section's body. Raw HTML and links that could run
+// something are left out (goldmark's default); the sections hold none.
+var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
+
+// toHTML renders one section.
+func toHTML(s Section) ([]byte, error) {
+	source := []byte(s.Body)
+	doc := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext()))
+	ids := map[string]bool{}
+	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		switch n := n.(type) {
+		case *ast.Heading:
+			id := "pm-" + s.Name + "-" + slug(plainOf(n, source))
+			if !ids[id] {
+				ids[id] = true
+				n.SetAttributeString("id", []byte(id))
+				link := ast.NewLink()
+				link.Destination = []byte("#" + id)
+				link.SetAttributeString("class", []byte("permalink"))
+				link.SetAttributeString("title", []byte("Link to this heading"))
+				link.AppendChild(link, ast.NewString([]byte("#")))
+				n.AppendChild(n, ast.NewString([]byte(" ")))
+				n.AppendChild(n, link)
+			}
+			return ast.WalkSkipChildren, nil
+		case *east.TableRow:
+			if s.Name == "timeline" && n.LastChild() != nil {
+				if id, _, _ := strings.Cut(plainOf(n.LastChild(), source), ","); entryID(id) && !ids[id] {
+					ids[id] = true
+					n.SetAttributeString("id", []byte("pm-"+id))
+				}
+			}
+			return ast.WalkSkipChildren, nil
+		}
+		return ast.WalkContinue, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := markdown.Renderer().Render(&b, source, doc); err != nil {
+		return nil, err
+	}
+	out := b.Bytes()
+	// No text of strangers can make these tags: all of it is escaped.
+	out = bytes.ReplaceAll(out, []byte("<strong>TO FILL"), []byte("<strong class=\"gap\">TO FILL"))
+	out = bytes.ReplaceAll(out, []byte("<table>"), []byte("<div class=\"scroll\" tabindex=\"0\"><table>"))
+	out = bytes.ReplaceAll(out, []byte("</table>"), []byte("</table></div>"))
+	return out, nil
+}
+
+// plainOf is the text of a node, as far as it is plain.
+func plainOf(n ast.Node, source []byte) string {
+	var b strings.Builder
+	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+		if t, ok := c.(*ast.Text); ok {
+			b.Write(t.Segment.Value(source))
+		}
+	}
+	return b.String()
+}
+
+func entryID(s string) bool {
+	digits, ok := strings.CutPrefix(s, "E-")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// slug makes an id of a heading.
+func slug(s string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, s), "-")
+}
+
+// style of the page: calm, dense, light and dark, and for print.
+const style = `:root{color-scheme:light dark;--ink:#1b1c1f;--paper:#fff;--faint:#5b6068;--line:#d5d8dd;--link:#0b57a4;--gap:#fff1c9}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e7ea;--paper:#17181b;--faint:#a5aab3;--line:#3a3d43;--link:#8ab8f0;--gap:#4a3b08}}
+body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.45 system-ui,sans-serif;font-variant-numeric:tabular-nums}
+main{max-width:1000px;margin:0 auto;padding:16px}
+h1,h2{font-size:20px;font-weight:600;margin:32px 0 8px}h1{margin-top:8px}h3{font-size:15px;font-weight:600;margin:16px 0 4px}
+p,ul,blockquote{max-width:72ch}blockquote{margin:8px 0;padding-left:12px;border-left:3px solid var(--line)}
+a{color:var(--link)}.permalink{color:var(--faint);text-decoration:none;font-weight:400}
+code,pre{font:13px/1.45 ui-monospace,monospace}pre{overflow:auto;border:1px solid var(--line);padding:8px}code{overflow-wrap:anywhere}
+.scroll{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:13px}
+th,td{border-bottom:1px solid var(--line);padding:4px 12px 4px 0;text-align:left;vertical-align:top}td{min-width:5ch}
+.gap{background:var(--gap);font-weight:600}figure{margin:8px 0}figcaption{color:var(--faint);font-size:13px}
+.picture{max-width:none}tr:target,:target{outline:2px solid var(--link)}
+@media print{main{max-width:none;padding:0}section{break-inside:auto}h2,h3{break-after:avoid}tr,figure{break-inside:avoid}section+section h2{margin-top:20px}.permalink{display:none}.scroll{overflow:visible}.picture{width:100%;height:auto}a{color:inherit}}
+`

@@ -1,0 +1,195 @@
+package postmortem
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/incident"
+)
+
+// In this file: impact, timeline and the picture's words.
+
+// impact is what the person said, what the record computes, and what only a
+// person can fill.
+func (w *writer) impact() {
+	i := w.d.Incident
+	if i.Impact != "" {
+		w.para("%s", quote(i.Impact))
+		w.fact("impact", i.Impact, "said", false)
+	} else {
+		w.para("%s", w.gap("what people felt"))
+	}
+	var rows [][]string
+	row := func(name, value string) {
+		rows = append(rows, []string{name, value})
+		w.fact(strings.ToLower(name), value, "computed", true)
+	}
+	if d, to, ok := w.duration(); ok {
+		row("Duration", d+" (started to "+to+")")
+	}
+	for _, s := range w.d.Metrics.BySeverity {
+		row("Time in "+s.Name, incident.Took(s.Took)+lasts(s))
+	}
+	if n := len(w.v.hosts); n > 0 {
+		row("Hosts that failed", fmt.Sprintf("%d of %d", len(w.v.failed()), n))
+	}
+	if n := w.endpoints(); n > 0 {
+		row("Addresses checked", fmt.Sprint(n))
+	}
+	row("Alerts", fmt.Sprint(len(w.v.alerts)))
+	row("Reports", fmt.Sprint(len(w.v.reports)))
+	w.table([]string{"Measure", "Value"}, rows)
+	w.states()
+	w.list([]string{
+		w.gap("customers affected"), w.gap("requests lost"), w.gap("support tickets"), w.gap("cost"),
+	})
+}
+
+func lasts(s incident.Span) string {
+	if s.Open {
+		return " so far"
+	}
+	return ""
+}
+
+// endpoints counts the addresses that checks looked at.
+func (w *writer) endpoints() int {
+	seen := map[string]bool{}
+	for _, e := range w.v.checks {
+		for _, h := range e.Evidence.Check.Hosts {
+			seen[or(h.Address, h.Host)] = true
+		}
+	}
+	return len(seen)
+}
+
+// maxStates is how many rows hosts by state may have.
+const maxStates = 40
+
+// states is how many hosts were in which state over time.
+func (w *writer) states() {
+	var rows [][]string
+	last := ""
+	for _, at := range w.v.moments() {
+		n := map[string]int{}
+		for _, h := range w.v.hosts {
+			n[h.stateAt(at)]++
+		}
+		cells := []string{fmt.Sprint(n[good]), fmt.Sprint(n[failing]), fmt.Sprint(n[renewed]), fmt.Sprint(n[unseen])}
+		if now := strings.Join(cells, " "); now != last {
+			rows = append(rows, append([]string{w.when(at)}, cells...))
+			last = now
+		}
+	}
+	if len(rows) > maxStates {
+		w.para("Hosts by state over time, the first %d of %d changes:", maxStates, len(rows))
+		rows = rows[:maxStates]
+	} else if len(rows) > 0 {
+		w.para("Hosts by state over time:")
+	}
+	w.table([]string{"From", "Good", "Failing", "New certificate", "Not checked"}, rows)
+}
+
+// timeline has a row for each entry; the date stands where the day changes.
+func (w *writer) timeline() {
+	head := []string{"UTC"}
+	if w.zone != nil {
+		head = append(head, escape(w.zone.String()))
+	}
+	var rows [][]string
+	day, localDay := "", ""
+	for _, e := range w.v.entries {
+		row := []string{clock(e.At.UTC(), &day, "")}
+		if w.zone != nil {
+			row = append(row, clock(e.At.In(w.zone), &localDay, " MST"))
+		}
+		rows = append(rows, append(row, escape(e.Text), escape(e.By.Name), evidence(e)))
+		w.fact("timeline "+e.ID, e.Text, source(e), unaided(e))
+	}
+	w.table(append(head, "What", "Who", "Entry and proof"), rows)
+}
+
+// clock writes a time, with its date when it is another day than the last one.
+func clock(at time.Time, day *string, zone string) string {
+	form := clockForm(at) + zone
+	if d := at.Format("2006-01-02"); d != *day {
+		*day = d
+		form = "2006-01-02 " + form
+	}
+	return at.Format(form)
+}
+
+// unaided reports whether nobody typed an entry.
+func unaided(e incident.Entry) bool { return e.By.Platform == incident.Bot.Platform }
+
+// source names where an entry is from.
+func source(e incident.Entry) string {
+	ev := e.Evidence
+	switch {
+	case ev.Step.Renewal != "":
+		return "renewal " + ev.Step.Renewal
+	case ev.Approval.Renewal != "":
+		return "approval of " + ev.Approval.Renewal
+	case e.Kind == incident.Check:
+		return "check " + e.ID
+	case unaided(e):
+		return e.Kind + " " + e.ID
+	}
+	return "said by " + e.By.Name
+}
+
+// evidence is an entry's id, its proof in a few words, and its link.
+func evidence(e incident.Entry) string {
+	parts := []string{escape(e.ID)}
+	ev := e.Evidence
+	switch {
+	case len(ev.Check.Hosts) > 0:
+		n := 0
+		for _, h := range ev.Check.Hosts {
+			if h.State == "good" || h.State == "warning" {
+				n++
+			}
+		}
+		parts = append(parts, fmt.Sprintf("check: %d of %s good", n, count(len(ev.Check.Hosts), "host")))
+	case ev.Step.Step != "":
+		s := ev.Step.Renewal + " " + ev.Step.Step + " " + ev.Step.Outcome
+		if ev.Step.Took > 0 {
+			s += " in " + incident.Took(ev.Step.Took)
+		}
+		parts = append(parts, escape(s))
+	case ev.Approval.Decision != "":
+		parts = append(parts, escape(ev.Approval.Renewal+" "+ev.Approval.Decision))
+	case e.Kind != "":
+		parts = append(parts, escape(e.Kind))
+	}
+	if e.Version > 1 {
+		parts = append(parts, fmt.Sprintf("corrected, version %d", e.Version))
+	}
+	if l := link("where it was said", e.Link); l != "" {
+		parts = append(parts, l)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// picture is the chart in words, and its small table.
+func (w *writer) picture() {
+	w.para("%s", escape(w.v.inWords()))
+	var rows [][]string
+	for _, h := range w.v.hosts {
+		first, fresh := "", ""
+		for _, s := range h.states {
+			if s.state == failing && first == "" {
+				first = incident.When(s.at)
+			}
+			if s.state == renewed && fresh == "" {
+				fresh = incident.When(s.at)
+			}
+		}
+		rows = append(rows, []string{code(h.name), or(first, "-"), or(fresh, "-"), h.stateAt(w.v.to)})
+		if fresh != "" {
+			w.fact("new certificate on "+h.name, fresh, "check or step", true)
+		}
+	}
+	w.table([]string{"Host", "Failing from", "New certificate from", "At the end"}, rows)
+}

@@ -1,0 +1,241 @@
+package postmortem
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/certmedic/certmedic/incident"
+)
+
+// In this file: resolution, messaging and appendix.
+
+// resolution is what was issued, who let it, and each host with its time.
+func (w *writer) resolution() {
+	for _, r := range w.v.renewals {
+		w.oneRenewal(r)
+	}
+	if len(w.v.renewals) == 0 {
+		w.para("No renewal is on the record. %s", w.gap("what was done, by whom and when"))
+	}
+	w.certificates()
+	var rows [][]string
+	for _, h := range w.v.hosts {
+		rows = append(rows, []string{code(h.name), or(code(h.before.serial), "-"), or(code(h.after.serial), "-"), w.at(h.placed), w.at(h.proven)})
+		for _, f := range []struct{ name, value string }{{"serial before on ", h.before.serial}, {"serial after on ", h.after.serial}, {"fingerprint after on ", h.after.sha256}} {
+			if f.value != "" {
+				w.fact(f.name+h.name, f.value, "check or step", true)
+			}
+		}
+		if h.proven.ID != "" {
+			w.fact("verified "+h.name, incident.When(h.proven.At), source(h.proven), true)
+		}
+	}
+	w.table([]string{"Host", "Serial before", "Serial after", "Placed", "Verified"}, rows)
+	w.para("### Temporary changes")
+	var temps []string
+	for _, e := range w.v.temps {
+		temps = append(temps, fmt.Sprintf("%s, %s: %s (%s)", w.when(e.At), escape(e.By.Name), escape(e.Text), e.ID))
+	}
+	w.list(temps)
+	if len(temps) == 0 {
+		w.para("None on the record.")
+	}
+}
+
+func (w *writer) at(e incident.Entry) string {
+	if e.ID == "" {
+		return "-"
+	}
+	return w.when(e.At) + " (" + e.ID + ")"
+}
+
+// oneRenewal says in sentences what one renewal did.
+func (w *writer) oneRenewal(r *renewal) {
+	s := []string{"Renewal " + escape(r.id)}
+	if r.certificate != "" {
+		s[0] += " of " + code(r.certificate)
+	}
+	if r.askedBy != "" {
+		s[0] += " was asked for by " + escape(r.askedBy)
+		w.fact(r.id+" asked by", r.askedBy, "renewal "+r.id, true)
+	}
+	if r.approved.ID != "" {
+		by := or(r.approved.Evidence.Approval.By, r.approved.By.Name)
+		text := fmt.Sprintf("%s approved it at %s", escape(by), w.when(r.approved.At))
+		if r.wait > 0 {
+			text += ", " + incident.Took(r.wait) + " after it was asked"
+		}
+		s = append(s, text)
+		w.fact(r.id+" approved by", by+" at "+incident.When(r.approved.At), "approval of "+r.id, true)
+	}
+	if r.issued.sha256 != "" {
+		text := "It brought the certificate with serial " + code(r.issued.serial)
+		if r.issuer != "" {
+			text += " from " + escape(r.issuer)
+		}
+		if r.challenge != "" {
+			text += ", control proved by " + code(r.challenge)
+		}
+		s = append(s, text)
+		w.fact(r.id+" serial", r.issued.serial, "renewal "+r.id, true)
+	}
+	if r.rolledBack {
+		s = append(s, "Hosts were put back to what they served before")
+	}
+	w.para("%s.", strings.Join(s, ". "))
+}
+
+// certificates lists every certificate seen: replaced ones, then new ones.
+func (w *writer) certificates() {
+	var rows [][]string
+	seen := map[string]bool{}
+	add := func(what string, l leaf) {
+		if l.sha256 == "" || seen[l.sha256] {
+			return
+		}
+		seen[l.sha256] = true
+		until := ""
+		if !l.until.IsZero() {
+			until = incident.When(l.until)
+		}
+		rows = append(rows, []string{what, code(l.serial), code(l.sha256), escape(l.issuer), until})
+		w.fact(what+" certificate", "serial "+l.serial+", SHA-256 "+l.sha256, "check or step", true)
+	}
+	for _, h := range w.v.hosts {
+		add("before", h.before)
+	}
+	for _, h := range w.v.hosts {
+		add("after", h.after)
+	}
+	for _, r := range w.v.renewals {
+		add("issued", r.issued)
+	}
+	w.table([]string{"", "Serial", "SHA-256", "Issuer", "Valid until"}, rows)
+}
+
+// messaging drafts a note for those inside and a statement for those outside.
+func (w *writer) messaging() {
+	i := w.d.Incident
+	start, known := i.Milestone(incident.Started)
+	began, took := "", ""
+	if known {
+		began = " at " + incident.When(start.At)
+	}
+	if d, _, ok := w.duration(); ok {
+		took = " for " + d
+	}
+	state := "It is over."
+	if i.Status.Open() {
+		state = "It is not over; the status is " + string(i.Status) + "."
+	}
+	w.para("### Internal note (draft)")
+	w.para("%s", quote(fmt.Sprintf("%s (%s): %s. It began%s and lasted%s. %s The draft of the postmortem is ready for your corrections; it asks for %s.",
+		i.ID, severity(i), strings.TrimRight(plain(i.Title), "."), began, or(took, " an unknown time"), state, count(len(w.d.Gaps), "thing")+" that only people know")))
+	w.para("### External statement (draft)")
+	w.para("%s", quote(fmt.Sprintf("Our service had a fault%s%s: a TLS certificate was not valid, so secure connections to it failed. %s", began, took, state)))
+	w.list([]string{w.gap("what customers could not do"), w.gap("an apology in your own words"), w.gap("what will be done so that it does not happen again")})
+}
+
+// appendix is the proof: checks, the ACME exchange, participants, corrections.
+func (w *writer) appendix() {
+	w.para("### Checks")
+	var rows [][]string
+	for _, e := range w.v.checks {
+		for _, h := range e.Evidence.Check.Hosts {
+			until := ""
+			if !h.NotAfter.IsZero() {
+				until = incident.When(h.NotAfter)
+			}
+			rows = append(rows, []string{incident.When(e.At), e.ID, code(nameOf(h)), code(h.Address), escape(h.State), codes(h.Findings), code(h.Serial), code(h.SHA256), until, escape(h.Cause)})
+		}
+	}
+	w.table([]string{"UTC", "Entry", "Host", "Address", "State", "Findings", "Serial", "SHA-256", "Valid until", "Cause"}, rows)
+	w.none(rows, "check")
+
+	w.para("### Steps of renewals, the ACME exchange among them")
+	rows = nil
+	for _, r := range w.v.renewals {
+		if r.order != "" {
+			w.para("Order of %s: %s", escape(r.id), code(r.order))
+			w.fact("order of "+r.id, r.order, "renewal "+r.id, true)
+		}
+		for _, e := range r.steps {
+			s, took := e.Evidence.Step, ""
+			if s.Took > 0 {
+				took = incident.Took(s.Took)
+			}
+			rows = append(rows, []string{incident.When(e.At), e.ID, escape(s.Renewal), code(s.Step), code(s.Host), escape(s.Outcome), took, escape(e.Text)})
+		}
+	}
+	w.table([]string{"UTC", "Entry", "Renewal", "Step", "Host", "Outcome", "Took", "Text"}, rows)
+	w.none(rows, "step")
+	for _, e := range w.v.failures {
+		if out := strings.TrimSpace(e.Evidence.Step.Output); out != "" {
+			w.para("What the failed step %s printed:", e.ID)
+			w.para("%s", fence(out))
+		}
+	}
+	w.participants()
+	w.corrections()
+}
+
+func (w *writer) none(rows [][]string, what string) {
+	if len(rows) == 0 {
+		w.para("No %s is on the record.", what)
+	}
+}
+
+// participants are the people on the timeline, in the order of appearance.
+func (w *writer) participants() {
+	w.para("### Participants")
+	n := map[string]int{}
+	var people []incident.Person
+	add := func(p incident.Person, entries int) {
+		if p.ID == "" || p.ID == incident.Bot.ID {
+			return
+		}
+		if _, known := n[p.ID]; !known {
+			people = append(people, p)
+		}
+		n[p.ID] += entries
+	}
+	for _, e := range w.v.entries {
+		add(e.By, 1)
+	}
+	add(w.d.Incident.Commander, 0)
+	var rows [][]string
+	for _, p := range people {
+		role := ""
+		if p.ID == w.d.Incident.Commander.ID {
+			role = "commander"
+		}
+		rows = append(rows, []string{escape(p.Name), escape(p.Platform), role, fmt.Sprint(n[p.ID])})
+		w.fact("participant", p.Name, "record", true)
+	}
+	w.table([]string{"Name", "Platform", "Role", "Entries"}, rows)
+	w.none(rows, "person")
+}
+
+// corrections are the lines that a later version replaced or dropped.
+func (w *writer) corrections() {
+	w.para("### Corrected entries")
+	last := map[string]int{}
+	for _, e := range w.history {
+		last[e.ID] = max(last[e.ID], e.Version)
+	}
+	var rows [][]string
+	for _, e := range w.history {
+		if last[e.ID] < 2 {
+			continue
+		}
+		text := escape(e.Text)
+		if e.Dropped {
+			text = "dropped: " + text
+		}
+		rows = append(rows, []string{e.ID, fmt.Sprint(e.Version), incident.When(e.At), incident.When(e.Recorded), escape(e.By.Name), text})
+	}
+	w.table([]string{"Entry", "Version", "Happened", "Recorded", "Written by", "Text"}, rows)
+	if len(rows) == 0 {
+		w.para("None.")
+	}
+}

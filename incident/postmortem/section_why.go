@@ -1,0 +1,171 @@
+package postmortem
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/certmedic/certmedic/incident"
+)
+
+// In this file: contributing factors, detection, lessons and action items:
+// what the record suggests. Nothing here says why a person did something.
+
+// slow is from when on a wait is worth a line.
+const slow = 15 * time.Minute
+
+// span returns a metric, if it is known and over.
+func (w *writer) span(name string) (incident.Span, bool) {
+	for _, s := range w.d.Metrics.Spans {
+		if s.Name == name && !s.Open {
+			return s, true
+		}
+	}
+	return incident.Span{}, false
+}
+
+// factors is what the record shows, then what a person must say.
+func (w *writer) factors() {
+	var lines []string
+	add := func(name, source, text string) {
+		lines = append(lines, text)
+		w.fact(name, text, source, true)
+	}
+	for _, f := range w.v.findings {
+		add("finding "+f.id, "check "+f.entry, fmt.Sprintf("Checks found %s on %s: %s (first in %s).", code(f.id), count(len(f.hosts), "host"), codes(some(f.hosts)), f.entry))
+	}
+	for _, e := range w.v.failures {
+		s := e.Evidence.Step
+		add("failed step", "renewal "+s.Renewal, fmt.Sprintf("At %s the step %s of %s failed: %s (%s)", w.when(e.At), code(s.Step), escape(s.Renewal), escape(e.Text), e.ID))
+	}
+	for _, e := range w.v.alerts {
+		add("alert", e.Kind+" "+e.ID, fmt.Sprintf("An alert came at %s: %s (%s). Seen by: %s", w.when(e.At), escape(e.Text), e.ID, w.gap("who saw the alert of "+e.ID+", and when")))
+	}
+	if len(w.v.alerts) == 0 {
+		add("no alert", "record", "No alert is on the record.")
+	}
+	if s, ok := w.span("detect"); ok && s.Took > 0 {
+		add("time unseen", "computed", fmt.Sprintf("It lasted %s before anybody or anything noticed.", incident.Took(s.Took)))
+	}
+	if wait := w.d.Metrics.ApprovalWait; wait > 0 {
+		add("approval wait", "computed", fmt.Sprintf("Approval was waited for during %s.", incident.Took(wait)))
+	}
+	if o := w.d.Incident.Owner; o != "" {
+		add("owner", "inventory", "The certificate's owner is "+escape(o)+".")
+	}
+	w.list(lines)
+	w.list([]string{w.gap("why the certificate was not renewed in time"), w.gap("what made finding or mending it harder")})
+}
+
+// detection says how it was noticed.
+func (w *writer) detection() {
+	m, known := w.d.Incident.Milestone(incident.Detected)
+	if !known {
+		w.para("%s", w.gap("how it was noticed"))
+	} else {
+		w.para("It was noticed at %s: %s.", w.when(m.At), escape(why(m)))
+	}
+	var rows [][]string
+	for _, s := range []struct{ name, title string }{
+		{"detect", "Started to detected"}, {"declare", "Detected to declared"}, {"acknowledge", "Declared to acknowledged"},
+		{"identify", "Declared to identified"}, {"mitigate", "Started to mitigated"}, {"resolve", "Started to resolved"},
+	} {
+		if span, ok := w.span(s.name); ok {
+			rows = append(rows, []string{s.title, incident.Took(span.Took)})
+			w.fact("time to "+s.name, incident.Took(span.Took), "computed", true)
+		}
+	}
+	for _, s := range w.d.Metrics.ByStatus {
+		rows = append(rows, []string{"In status " + escape(s.Name), incident.Took(s.Took) + lasts(s)})
+	}
+	if d := w.d.Metrics.ApprovalWait; d > 0 {
+		rows = append(rows, []string{"Approval asked to decided", incident.Took(d)})
+		w.fact("approval wait", incident.Took(d), "computed", true)
+	}
+	if d := w.d.Metrics.ApprovalToLast; d > 0 {
+		rows = append(rows, []string{"Approval to the last host verified", incident.Took(d)})
+		w.fact("approval to verified", incident.Took(d), "computed", true)
+	}
+	w.table([]string{"Span", "Time"}, rows)
+	w.para("%s", w.gap("what should have noticed it sooner"))
+}
+
+// lessons are proposals; people decide.
+func (w *writer) lessons() {
+	var well, poor, luck []string
+	propose := func(list *[]string, format string, args ...any) {
+		*list = append(*list, "Proposal: "+fmt.Sprintf(format, args...))
+	}
+	names, _ := w.v.proven()
+	if len(names) > 0 && len(names) == len(w.v.hosts) {
+		propose(&well, "every host was verified by itself (%d of %d).", len(names), len(names))
+	}
+	detect, ok := w.span("detect")
+	switch {
+	case ok && detect.Took <= 5*time.Minute:
+		propose(&well, "it was noticed %s after it began.", incident.Took(detect.Took))
+	case ok && detect.Took >= slow:
+		propose(&poor, "it was noticed only %s after it began.", incident.Took(detect.Took))
+	}
+	if s, ok := w.span("acknowledge"); ok && s.Took <= 5*time.Minute {
+		propose(&well, "there was a commander %s after the declaration.", incident.Took(s.Took))
+	} else if ok && s.Took >= slow {
+		propose(&poor, "the first commander came %s after the declaration.", incident.Took(s.Took))
+	}
+	if w.d.Metrics.ApprovalWait >= slow {
+		propose(&poor, "approval was waited for during %s.", incident.Took(w.d.Metrics.ApprovalWait))
+	}
+	if len(w.v.alerts) == 0 {
+		propose(&poor, "no alert is on the record.")
+	}
+	for _, e := range w.v.failures {
+		propose(&poor, "the step %s of %s failed at %s (%s).", code(e.Evidence.Step.Step), escape(e.Evidence.Step.Renewal), w.when(e.At), e.ID)
+	}
+	if len(w.d.Incident.Conflicts) > 0 {
+		propose(&poor, "%s on the record did not agree; see the header.", count(len(w.d.Incident.Conflicts), "pair")+" of times")
+	}
+	if m, ok := w.d.Incident.Milestone(incident.Detected); ok && m.Source == "said" && len(w.v.reports) > 0 {
+		propose(&luck, "a person reported it (%s) before anything automatic did.", w.v.reports[0].ID)
+	}
+	for _, part := range []struct {
+		title string
+		list  []string
+		gap   string
+	}{{"What went well", well, "what went well"}, {"What went poorly", poor, "what went poorly"}, {"Where we got lucky", luck, "where we got lucky"}} {
+		w.para("### %s", part.title)
+		w.list(append(part.list, w.gap(part.gap)))
+	}
+}
+
+// actions proposes action items from what was found.
+func (w *writer) actions() {
+	owner := or(escape(w.d.Incident.Owner), "TO FILL")
+	var rows [][]string
+	propose := func(kind, format string, args ...any) {
+		rows = append(rows, []string{"Proposal: " + fmt.Sprintf(format, args...), kind, owner, "TO FILL", "", "proposed"})
+	}
+	certificates := or(codes(w.d.Incident.Certificates), "the certificate")
+	expired := w.v.found("expired").id != ""
+	if expired {
+		propose("prevent", "Renew %s without a person, well before it expires.", certificates)
+	}
+	if len(w.v.failures) > 0 {
+		e := w.v.failures[0]
+		propose("prevent", "Mend what made the step %s fail (%s), and rehearse it daily.", code(e.Evidence.Step.Step), e.ID)
+	}
+	if s, ok := w.span("detect"); len(w.v.alerts) == 0 || ok && s.Took >= slow {
+		propose("detect", "Alert the owner when the renewal of %s is overdue, until somebody acknowledges.", certificates)
+	}
+	if w.d.Metrics.ApprovalWait >= slow {
+		propose("mitigate", "Name who approves when the first approver does not answer.")
+	}
+	if w.v.found("node_divergence").id != "" || w.v.found("not_deployed").id != "" {
+		propose("prevent", "Deploy to every host that serves %s, from one list.", certificates)
+	}
+	if o := w.d.Incident.Owner; o != "" {
+		propose("prevent", "Check the other certificates of %s for the same flaw.", escape(o))
+	} else {
+		propose("prevent", "Give %s an owner that is a team.", certificates)
+	}
+	w.table([]string{"What", "Kind", "Owner", "Due", "Link", "Status"}, rows)
+	w.para("%s", w.gap("which action items are taken on, by whom, until when"))
+}
