@@ -143,6 +143,8 @@ func renewalWord(s renew.Standing, now time.Time) string {
 		return "overdue since " + stamp(s.Window.End)
 	case s.Overdue:
 		return "overdue"
+	case !s.NotAfter.IsZero() && !now.Before(s.NotAfter):
+		return "overdue"
 	case s.RenewAt.IsZero():
 		return "not known"
 	case now.Before(s.RenewAt):

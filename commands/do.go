@@ -57,9 +57,7 @@ func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply)
 	}
 	reply = clean(reply)
 	if reply.Incident != "" && !strings.EqualFold(reply.Incident, r.Room) {
-		echo := reply
-		echo.Files = nil
-		c.post(reply.Incident, echo)
+		c.post(reply.Incident, reply)
 	}
 	return reply
 }

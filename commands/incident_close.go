@@ -85,7 +85,7 @@ func (c *call) draftReply(ctx context.Context, i incident.Incident, forms []stri
 	r.Facts = []Fact{{"to fill in", plural(len(draft.Gaps), "gap")}, {"facts", fmt.Sprintf("%d of %d that nobody typed", unaided, len(draft.Facts))}}
 	for _, s := range draft.Metrics.Spans {
 		if s.Name == "detect" || s.Name == "mitigate" || s.Name == "resolve" {
-			r.Facts = append(r.Facts, Fact{"time to " + s.Name, span(s.Took)})
+			r.Facts = append(r.Facts, Fact{"time to " + s.Name, took(s.Took)})
 		}
 	}
 	return r, nil

@@ -85,6 +85,11 @@ func declare(ctx context.Context, c *call) (Reply, error) {
 			return Reply{}, err
 		}
 	}
+	for _, s := range standings { // the alert's button leads here now
+		if r, ok := c.d.alert(renew.Event{Standing: s}, []incident.Incident{i}); ok && s.Verdict == renew.Critical && !i.Private {
+			c.post(mainRoom, r)
+		}
+	}
 	return c.declared(ctx, i, notes, slices.DeleteFunc(like, func(o incident.Incident) bool { return o.ID == i.ID })), nil
 }
 
@@ -280,9 +285,6 @@ func (c *call) declared(ctx context.Context, i incident.Incident, notes []string
 		if n < 3 {
 			body = append(body, fmt.Sprintf("Perhaps the same: %s (%s), declared %s.", o.ID, clip(o.Title, 60), ago(c.now(), o.Declared)))
 		}
-	}
-	if cert := c.d.firstCertificate(i); cert.Runbook != "" {
-		body = append(body, "Runbook: "+cert.Runbook)
 	}
 	r.Body = strings.Join(append(body, notes...), "\n")
 	r.Buttons = []Button{{Label: "Lead me", Command: "/incident lead " + i.ID + " me", Style: "primary"}}

@@ -134,7 +134,6 @@ type args struct {
 	src   string
 	words []word
 	flags map[string][]string
-	times map[string]string // unparsed times by flag
 }
 
 // take removes and returns the first word.

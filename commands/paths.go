@@ -8,5 +8,5 @@ const (
 	incidentsPath = "/incidents"
 )
 
-func certificatePath(name string) string { return "/certificates/" + url.PathEscape(name) }
-func incidentPath(id string) string      { return "/incidents/" + url.PathEscape(id) }
+func certificatePath(name string) string { return "/certificate/" + url.PathEscape(name) }
+func incidentPath(id string) string      { return "/incident/" + url.PathEscape(id) }

@@ -28,7 +28,7 @@ func (p Problem) Error() string { return p.Message }
 
 // problemReply draws a Problem.
 func problemReply(p Problem) Reply {
-	return Reply{State: StateWarning, Headline: end(upper(p.Message)), Body: p.Hint, Problem: p}
+	return Reply{State: StateWarning, Headline: end(p.Message), Body: p.Hint, Problem: p}
 }
 
 // refused is a Problem with a reply of its own (buttons, a table).
@@ -59,7 +59,7 @@ func (d *Desk) explain(ctx context.Context, err error, attrs ...slog.Attr) Probl
 	_, _ = rand.Read(id) // never fails
 	ref := hex.EncodeToString(id)
 	d.o.Log.LogAttrs(ctx, slog.LevelError, "internal error", append(attrs, slog.String("id", ref), slog.String("error", fmt.Sprintf("%v", err)), slog.String("type", fmt.Sprintf("%T", err)))...)
-	return Problem{Code: "internal", Message: "internal error " + ref + ".",
+	return Problem{Code: "internal", Message: "Internal error " + ref + ".",
 		Hint: "It may not have been done: look with /incident show or /renew, then try again. The log has the cause under " + ref + "."}
 }
 

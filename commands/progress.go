@@ -27,7 +27,7 @@ var phases = []phase{
 	{renew.StepFinalize, "certificate issued"},
 	{renew.StepMaterial, "chain and key checked"},
 	{renew.StepBaseline, "what every host serves noted"},
-	{renew.StepDeploy, "rollout, canary first"},
+	{renew.StepDeploy, "rollout"},
 	{renew.StepVerifyAll, "every host verified"},
 }
 
@@ -76,7 +76,11 @@ func progressHead(r renew.Renewal, done int, steps []renew.Step) (state, headlin
 	case renew.Running:
 		return StateRunning, fmt.Sprintf("%s: renewing %s, %s; %s.", r.ID, name, stepWord(r, steps), of+" verified")
 	case renew.Stopped:
-		return StateWarning, fmt.Sprintf("%s: the renewal of %s has stopped at %s; %s verified. Resume it or roll it back.", r.ID, name, phaseText(r.Step), of)
+		next := "Resume it"
+		if touched(r) {
+			next = "Resume it or roll it back"
+		}
+		return StateWarning, fmt.Sprintf("%s: the renewal of %s has stopped after %s; %s verified. %s.", r.ID, name, lastPhase(r, steps), of, next)
 	case renew.Done:
 		if r.Ask.DryRun {
 			return StateGood, fmt.Sprintf("%s: dry run of %s done; nothing was ordered and no host was touched.", r.ID, name)
@@ -87,7 +91,7 @@ func progressHead(r renew.Renewal, done int, steps []renew.Step) (state, headlin
 	case renew.Denied:
 		return StateWarning, fmt.Sprintf("%s: the renewal of %s was denied by %s.", r.ID, name, who(r.Approver.Name))
 	}
-	return StateCritical, fmt.Sprintf("%s: the renewal of %s failed at %s; %s verified.", r.ID, name, phaseText(r.Step), of)
+	return StateCritical, fmt.Sprintf("%s: the renewal of %s failed at %s; %s verified.", r.ID, name, lastPhase(r, steps), of)
 }
 
 // stepWord is what runs now.
@@ -97,6 +101,20 @@ func stepWord(r renew.Renewal, steps []renew.Step) string {
 			return s.Kind + " on " + s.Host
 		} else if s.Kind != renew.StepAsk {
 			break
+		}
+	}
+	return phaseText(r.Step)
+}
+
+// lastPhase is what was reached, in words.
+func lastPhase(r renew.Renewal, steps []renew.Step) string {
+	for i := len(steps) - 1; i >= 0; i-- {
+		switch s := steps[i]; {
+		case s.Kind == renew.StepEnd || s.Outcome == renew.Note:
+		case s.Host != "":
+			return s.Kind + " on " + s.Host
+		default:
+			return phaseText(s.Kind)
 		}
 	}
 	return phaseText(r.Step)
@@ -151,6 +169,14 @@ func phaseLine(p phase, r renew.Renewal, steps []renew.Step) Line {
 		last.Outcome = renew.Started // more hosts follow
 	}
 	took := timed(spent)
+	switch {
+	case p.kind == renew.StepApproval && r.State == renew.Waiting:
+		return Line{StateRunning, p.text + ": waited for since " + stamp(r.Asked)}
+	case p.kind == renew.StepApproval && r.State == renew.Denied:
+		return Line{StateWarning, p.text + ": denied by " + who(r.Approver.Name)}
+	case p.kind == renew.StepDeploy && r.State == renew.RolledBack:
+		return Line{StateWarning, p.text + ": rolled back" + took}
+	}
 	switch last.Outcome {
 	case renew.OK:
 		return Line{StateGood, p.text + ": done" + took}
@@ -163,9 +189,6 @@ func phaseLine(p phase, r renew.Renewal, steps []renew.Step) Line {
 			return Line{StateRunning, p.text + ": running"}
 		}
 		return Line{StateWarning, p.text + ": " + strings.ReplaceAll(string(r.State), "_", " ")}
-	}
-	if p.kind == renew.StepApproval && r.State == renew.Waiting {
-		return Line{StateRunning, p.text + ": waited for since " + stamp(r.Asked)}
 	}
 	if p.kind == renew.StepApproval && !r.Approved.IsZero() {
 		return Line{StateGood, p.text + ": given by " + who(r.Approver.Name)}
@@ -265,7 +288,7 @@ func progressFacts(r renew.Renewal, cert renew.Certificate, now time.Time) []Fac
 	if r.Issued.Serial != "" {
 		fs = append(fs, Fact{"issued", "serial " + r.Issued.Serial + " by " + clip(r.Issued.Issuer, 40)})
 	}
-	if r.State.Final() && !r.Ended.IsZero() {
+	if r.State.Final() && r.State != renew.Denied && !r.Ended.IsZero() {
 		from := r.Asked
 		if !r.Approved.IsZero() {
 			from = r.Approved

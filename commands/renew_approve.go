@@ -52,7 +52,7 @@ func (c *call) mayDecide(ren renew.Renewal, approve bool) error {
 	if !c.d.memberOf(c.r.By, cert.Approval.Teams) {
 		who := "nobody"
 		if people := c.d.peopleOf(cert.Approval.Teams); len(people) > 0 {
-			who = listed(people, 8)
+			who = either(people, 8)
 		}
 		return Problem{Code: "not_approver", Message: fmt.Sprintf("%s may not decide about %s: it is for %s.", c.r.By.Name, ren.ID, listed(cert.Approval.Teams, 4)),
 			Hint: fmt.Sprintf("Ask %s to say: /renew approve %s", who, ren.ID)}
@@ -76,7 +76,7 @@ func (c *call) selfApproval(ren renew.Renewal, cert renew.Certificate) error {
 		}
 	}
 	return Problem{Code: "self_approval", Message: fmt.Sprintf("%s asked for %s, so somebody else must approve it.", ren.Ask.By.Name, ren.ID),
-		Hint: fmt.Sprintf("Ask %s to say: /renew approve %s", orElse(listed(others, 8), "another member of "+listed(cert.Approval.Teams, 4)), ren.ID)}
+		Hint: fmt.Sprintf("Ask %s to say: /renew approve %s", orElse(either(others, 8), "another member of "+listed(cert.Approval.Teams, 4)), ren.ID)}
 }
 
 func stateWords(r renew.Renewal) string {

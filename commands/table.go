@@ -179,6 +179,9 @@ func route(src string) (*verb, []word, error) {
 	}
 	first := strings.ToLower(strings.TrimPrefix(ws[0].text, "/"))
 	group, ok := groups[first]
+	if !ok && !strings.HasPrefix(ws[0].text, "/") && len(ws) > 2 {
+		return nil, nil, spoken(src)
+	}
 	if !ok {
 		return nil, nil, unknownVerb(first)
 	}
@@ -206,6 +209,18 @@ func route(src string) (*verb, []word, error) {
 		}
 	}
 	return v, ws, nil
+}
+
+// spoken answers a line that is talk: it may be meant for the timeline.
+func spoken(src string) error {
+	text := oneLine(src)
+	p := Problem{Code: "unknown_verb", Message: "This line does not start with a verb, so nothing was recorded.",
+		Hint: "To put it on the timeline: /incident note " + clip(text, 60)}
+	r := Reply{State: StateInfo, Headline: p.Message, Body: p.Hint}
+	if len(text) <= 2000 {
+		r.Buttons = []Button{{Label: "Add as a note", Command: "/incident note " + text}}
+	}
+	return &refused{p, r}
 }
 
 func unknownVerb(first string) Problem {

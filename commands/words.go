@@ -63,6 +63,8 @@ func two(a int64, ua string, b int64, ub string) string {
 // took is how long something took: "0.2 s", "12 s", "3 min 4 s".
 func took(d time.Duration) string {
 	switch {
+	case d < 100*time.Millisecond:
+		return strconv.FormatInt(max(1, d.Milliseconds()), 10) + " ms"
 	case d < 10*time.Second:
 		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
 	case d < time.Minute:
@@ -105,6 +107,14 @@ func listed(names []string, max int) string {
 		return strings.Join(names, "")
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// either joins names for a choice: "a, b or c".
+func either(names []string, max int) string {
+	if len(names) < 2 || len(names) > max {
+		return listed(names, max)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
 // short16 is the start of a fingerprint or serial.

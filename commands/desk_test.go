@@ -1,0 +1,567 @@
+package commands_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/certmedic/certmedic/commands"
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
+)
+
+// TestProblems types everything that a person can get wrong.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.engine.hold = true
+	r.must("ana", "main", "/incident declare media is down")                    // INC-1
+	r.must("ana", "main", "/renew api --yes --force")                           // R-1, waiting
+	r.must("ana", "main", "/incident declare other thing --cert api")           // INC-2
+	r.must("ana", "main", "/incident declare --private secret matter --anyway") // INC-3
+	long := strings.Repeat("x", 20000)
+	cases := []struct{ room, line, code, hint string }{
+		{"main", "/banana", "unknown_verb", "/help"},
+		{"main", "/certchek media", "unknown_verb", "Did you mean /certcheck?"},
+		{"main", "/note hello", "unknown_verb", "Did you mean /incident note?"},
+		{"main", "/incident nite hello", "unknown_verb", "Did you mean /incident note?"},
+		{"main", "/incident banana", "unknown_verb", "It has declare"},
+		{"main", "/renew aprove R-1", "extra_words", ""},
+		{"main", "/renew aprove", "unknown_verb", "Did you mean /renew approve?"},
+		{"main", "everything seems to be broken", "unknown_verb", "/incident note everything"},
+		{"main", "/help banana", "unknown_verb", "/help"},
+		{"main", "/help incident banana", "unknown_verb", "It has declare"},
+		{"main", "/certcheck medai", "unknown_certificate", "Did you mean media?"},
+		{"main", "/certcheck banana", "unknown_certificate", "There are media and api"},
+		{"main", "/certcheck example.com:99999", "bad_port", "/certcheck"},
+		{"main", "/certcheck example.com:https", "bad_port", "/certcheck"},
+		{"main", "/certcheck exam/ple.com:443", "bad_host", "without a path"[:0]},
+		{"main", "/certcheck media --addr nowhere", "bad_address", "--addr 192.0.2.7"},
+		{"main", "/certcheck media --starttls gopher", "bad_starttls", "smtp"},
+		{"main", "/certcheck media --sni a/b", "bad_host", ""},
+		{"main", "/certcheck media api", "extra_words", "/certcheck media"},
+		{"main", "/certcheck media --al", "unknown_flag", "Did you mean --all?"},
+		{"main", "/certcheck media --banana", "unknown_flag", "It has --starttls"},
+		{"main", "/certcheck media --sni", "missing_value", ""},
+		{"main", "/certcheck media --all=1", "bad_flag", ""},
+		{"main", "/certcheck media --sni a.example --sni b.example", "flag_twice", ""},
+		{"main", "/certcheck who", "missing_certificate", "/certcheck who media"},
+		{"main", "/certcheck rehearse", "missing_certificate", ""},
+		{"main", "/renew --yes", "missing_certificate", ""},
+		{"main", "/renew banana", "unknown_certificate", ""},
+		{"main", "/renew media --challenge tls-alpn-01", "unknown_challenge", "http-01 and dns-01"},
+		{"main", "/renew media --key rsa", "bad_key", "--key keep"},
+		{"main", "/renew api --yes", "busy", "/renew status R-1"},
+		{"main", "/renew approve", "missing_renewal", "R-1 (api, waiting)"},
+		{"main", "/renew approve api", "bad_renewal", "R-1"},
+		{"main", "/renew approve R-99", "unknown_renewal", "/renew"},
+		{"main", "/renew approve R-1", "not_approver", "Cleo or dan"},
+		{"main", "/renew resume R-1", "wrong_state", "/renew status R-1"},
+		{"main", "/renew status R-99", "unknown_renewal", ""},
+		{"main", "/incident declare", "missing_title", "/incident declare"},
+		{"main", "/incident declare sev5 all is lost", "bad_severity", "/incident sev 2"},
+		{"main", "/incident declare " + strings.Repeat("y", 201), "long_title", ""},
+		{"main", "/incident declare x --cert medai", "unknown_certificate", "Did you mean media?"},
+		{"main", "/incident declare again --cert media", "duplicate", "--anyway"},
+		{"main", "/incident declare x --cret media", "unknown_flag", "Did you mean --cert?"},
+		{"main", "/incident declare x --start 2030-01-01T00:00:00Z --anyway", "future", "--plan"},
+		{"main", "/incident declare x --start soon --anyway", "bad_time", "14:05"},
+		{"main", "/incident note hello", "which_incident", "INC-"},
+		{"main", "/incident note INC-99 hello", "unknown_incident", "/incident list all"},
+		{"INC-1", "/incident note", "missing_text", "/incident note"},
+		{"INC-1", "/incident note a @ 25:00", "bad_time", "14:05"},
+		{"INC-1", "/incident note a @ 2030-01-01 10:00", "future", "--plan"},
+		{"INC-1", "/incident note a @ 14:05 IST", "bad_time", ""},
+		{"INC-1", "/incident note a --plam", "unknown_flag", "Did you mean --plan?"},
+		{"INC-1", "/incident impact", "missing_text", ""},
+		{"INC-1", "/incident status", "missing_status", "identified"},
+		{"INC-1", "/incident status identifed", "bad_status", "Did you mean identified?"},
+		{"INC-1", "/incident status closed", "bad_status", "/incident close INC-1"},
+		{"INC-1", "/incident sev", "missing_severity", ""},
+		{"INC-1", "/incident sev 7", "bad_severity", ""},
+		{"INC-1", "/incident lead", "missing_person", ""},
+		{"INC-1", "/incident lead bem", "unknown_person", "Did you mean ben?"},
+		{"INC-1", "/incident lead zacharias", "unknown_person", "ana"},
+		{"INC-1", "/incident show media", "bad_incident", ""},
+		{"INC-1", "/incident timeline media", "bad_incident", ""},
+		{"INC-1", "/incident resolve", "still_failing", "--anyway"},
+		{"INC-1", "/incident close", "not_resolved", "/incident resolve INC-1"},
+		{"INC-1", "/incident postmortem pdf", "bad_form", "md, html and json"[:0]},
+		{"INC-1", "/incident list search", "missing_words", ""},
+		{"INC-1", "/incident note " + long, "too_long", ""},
+		{"INC-99", "/incident show", "unknown_incident", ""},
+	}
+	for _, c := range cases {
+		got := r.say("ana", c.room, c.line)
+		if got.Problem.Code != c.code || !strings.Contains(got.Problem.Hint, c.hint) {
+			t.Errorf("%s: %+v, want %s, %q", clipped(c.line), got.Problem, c.code, c.hint)
+		}
+		if got.Problem.Message == "" || got.Problem.Hint == "" || got.Headline == "" || got.Public {
+			t.Errorf("%s: no words, or public: %+v", clipped(c.line), got)
+		}
+		if n := len(got.Headline) + len(got.Body); n > 1500 {
+			t.Errorf("%s: %d characters", clipped(c.line), n)
+		}
+	}
+	if is, _ := r.book.List(context.Background(), incident.Filter{}); len(is) != 3 {
+		t.Errorf("%d incidents after nothing but mistakes, want 3", len(is))
+	}
+}
+
+func clipped(s string) string { return s[:min(len(s), 60)] }
+
+func TestTwiceIsOnce(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	for _, line := range []string{"/incident declare images do not load --cert media", "/incident note hello", "/incident sev 1", "/incident status identified", "/incident lead ben", "/incident impact none", "/renew media --yes"} {
+		q := commands.Request{ID: "same " + line, Text: line, By: person("ana"), Room: "main"}
+		first := r.desk.Do(ctx, q, nil)
+		if !first.Problem.IsZero() {
+			t.Fatalf("%s: %+v", line, first.Problem)
+		}
+		before, _ := r.book.History(ctx, "INC-1")
+		// Another desk on the same record: as after a restart.
+		again := commands.New(commands.Options{Book: r.book, Renewer: r.engine, Now: r.clock.now, Teams: []commands.Team{{Name: "web", People: []string{"ana", "ben"}}}})
+		second := r.desk.Do(ctx, q, nil)
+		if second.Headline != first.Headline {
+			t.Errorf("%s: the second answer is %q, the first was %q", line, second.Headline, first.Headline)
+		}
+		if line != "/renew media --yes" {
+			again.Do(ctx, q, nil)
+		}
+		after, _ := r.book.History(ctx, "INC-1")
+		if len(before) != len(after) {
+			t.Errorf("%s: %d lines, %d after it came again: %s", line, len(before), len(after), after[len(after)-1].Text)
+		}
+	}
+	if is, _ := r.book.List(ctx, incident.Filter{}); len(is) != 1 {
+		t.Errorf("%d incidents", len(is))
+	}
+	if rs, _ := r.engine.Renewals(ctx, "", 0); len(rs) != 1 {
+		t.Errorf("%d renewals", len(rs))
+	}
+}
+
+func TestEventTwice(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	var all []renew.Event
+	emit := r.engine.emit
+	r.engine.emit = func(e renew.Event) { all = append(all, e); emit(e) }
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	r.must("ana", "main", "/renew media --yes")
+	before, _ := r.book.History(ctx, "INC-1")
+	was, _ := r.book.Incident(ctx, "INC-1")
+	r.clock.add(time.Minute)
+	for _, e := range all {
+		if err := r.desk.Event(ctx, e, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, _ := r.book.History(ctx, "INC-1")
+	if len(after) != len(before) || len(all) < 20 {
+		t.Errorf("%d events; %d lines, %d after they came again", len(all), len(before), len(after))
+	}
+	now, _ := r.book.Incident(ctx, "INC-1")
+	if m, ok := now.Milestone(incident.Mitigated); !ok || m.Source != "measured" {
+		t.Errorf("mitigated: %+v", m)
+	} else if o, _ := was.Milestone(incident.Mitigated); !o.At.Equal(m.At) {
+		t.Errorf("mitigated moved from %v to %v", o.At, m.At)
+	}
+	if broken, err := r.book.Verify(ctx, "INC-1"); broken != "" || err != nil {
+		t.Errorf("chain broken at %s, %v", broken, err)
+	}
+}
+
+func TestEvidence(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	r.must("ana", "main", "/incident declare sev2 4 images of 10 do not load --cert media.example.com")
+	r.must("ana", "main", "/renew media --yes --reason expired")
+	i, err := r.book.Incident(ctx, "INC-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i.Severity != 2 || i.Title != "4 images of 10 do not load" || i.Owner != "web" || !slices.Equal(i.Certificates, []string{"media"}) {
+		t.Errorf("incident: %+v", i)
+	}
+	m, _ := i.Milestone(incident.Started)
+	if !m.At.Equal(t0.Add(-2*time.Minute)) || m.Source != "measured" || m.Text != "notAfter of serial 0a01, served by 4 of 4 hosts" {
+		t.Errorf("started: %+v", m)
+	}
+	m, _ = i.Milestone(incident.Detected)
+	if !m.At.Equal(t0.Add(-time.Minute)) || m.Source != "measured" {
+		t.Errorf("detected: %+v", m)
+	}
+	es, _ := r.book.Timeline(ctx, "INC-1")
+	kinds := map[string]int{}
+	var verified, checks []incident.Entry
+	for _, e := range es {
+		kinds[e.Kind]++
+		if e.Evidence.Step.Step == renew.StepVerify {
+			verified = append(verified, e)
+		}
+		if e.Kind == incident.Check {
+			checks = append(checks, e)
+		}
+		if e.Kind == incident.Approval && (e.Evidence.Approval.Decision != "not needed" || e.Evidence.Approval.AskedBy != "ana" || e.By.Name != "ana") {
+			t.Errorf("approval: %+v", e)
+		}
+	}
+	if len(verified) != 4 || verified[3].Evidence.Step.HostsDone != 4 || verified[3].Evidence.Step.Hosts != 4 || verified[0].Evidence.Step.BeforeSerial != "0a01" || verified[0].Evidence.Step.AfterSerial != "0a64" || verified[0].Evidence.Step.Challenge != "http-01" {
+		t.Errorf("verified: %+v", verified)
+	}
+	if len(checks) != 2 || len(checks[0].Evidence.Check.Hosts) != 4 || checks[0].Evidence.Check.Hosts[0].Host != "cdn-frankfurt-1" || checks[0].Evidence.Check.Verdict != "critical" || checks[1].Evidence.Check.Verdict != "good" {
+		t.Errorf("checks: %+v", checks)
+	}
+	if kinds[incident.Deploy] != 8 || kinds[incident.Approval] != 1 {
+		t.Errorf("kinds: %v", kinds)
+	}
+}
+
+func TestStartedOfWrongCertificate(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	s := r.engine.standing["media"]
+	for i := range s.Reports[0].Addresses {
+		s.Reports[0].Addresses[i].Findings = nil
+	}
+	r.engine.served["127.0.0.11:8443"] = leaf(9, t0.Add(-time.Hour), t0.Add(time.Hour))
+	// A desk whose engine sees the wrong certificate.
+	d := commands.New(commands.Options{Book: r.book, Renewer: wrong{r.engine}, Now: r.clock.now})
+	p := d.Do(ctx, commands.Request{Text: "/incident declare wrong one --cert media", By: person("ana"), Room: "main"}, nil)
+	if !p.Problem.IsZero() {
+		t.Fatal(p.Problem)
+	}
+	i, _ := r.book.Incident(ctx, "INC-1")
+	if m, ok := i.Milestone(incident.Started); !ok || !m.At.Equal(t0.Add(-3*time.Minute)) || !strings.Contains(m.Text, "last check with every host good") {
+		t.Errorf("started: %+v", m)
+	}
+}
+
+// wrong is an engine whose first host serves another certificate.
+type wrong struct{ *engine }
+
+func (w wrong) Check(context.Context, string) (renew.Standing, error) {
+	s := w.standing["media"]
+	f := renew.Finding{ID: "declared_mismatch", Severity: renew.Critical, Cause: "Another certificate is served"}
+	s.Reports = []renew.Report{{Endpoint: "media.example.com:8443", Verdict: renew.Critical, Addresses: []renew.AddressReport{{Address: "127.0.0.11:8443", Findings: []renew.Finding{f}, Leaf: leaf(9, t0, t0.Add(time.Hour))}}}}
+	return s, nil
+}
+
+func TestFailsAgainTakesMitigatedAway(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	mitigated := func() bool {
+		i, err := r.book.Incident(ctx, "INC-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, ok := i.Milestone(incident.Mitigated)
+		return ok
+	}
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	if mitigated() {
+		t.Fatal("mitigated at once")
+	}
+	r.must("ana", "main", "/renew media --yes")
+	if !mitigated() {
+		t.Fatal("not mitigated after the renewal")
+	}
+	r.clock.add(time.Minute)
+	r.engine.refused["127.0.0.13:8443"] = true
+	failed := r.engine.checked("media")
+	if mitigated() {
+		t.Fatal("mitigated although sally fails")
+	}
+	r.clock.add(time.Minute)
+	delete(r.engine.refused, "127.0.0.13:8443")
+	r.engine.checked("media")
+	if !mitigated() {
+		t.Fatal("not mitigated again")
+	}
+	if err := r.desk.Event(ctx, failed, nil); err != nil { // an old event delivered late
+		t.Fatal(err)
+	}
+	if !mitigated() {
+		t.Error("an old event took it away")
+	}
+}
+
+func TestResolveIsRefusedWhenNotChecked(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	r.must("ana", "main", "/renew media --yes")
+	r.engine.fail = errors.New("no route")
+	if p := r.say("ana", "main", "/incident resolve"); p.Problem.Code != "still_failing" || !strings.Contains(p.Problem.Message, "media: could not be checked") {
+		t.Errorf("resolve: %+v", p.Problem)
+	}
+	r.must("ana", "main", "/incident resolve")
+}
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	r.engine.failHost = "sally"
+	p := r.desk.Do(ctx, commands.Request{Text: "/renew media --yes", By: person("ana"), Room: "main", Wait: true}, nil)
+	if p.Problem.Code != "renewal_failed" || p.Of != 4 || p.Done != 2 {
+		t.Errorf("failed: %+v", p)
+	}
+	r.engine.failHost = ""
+	p = r.desk.Do(ctx, commands.Request{Text: "/renew media --yes", By: person("ana"), Room: "main", Wait: true}, nil)
+	if !p.Problem.IsZero() || p.State != commands.StateGood || p.Done != 4 {
+		t.Errorf("done: %+v", p)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	var log bytes.Buffer
+	full := errors.New("no room left for the record")
+	o := commands.Options{Book: r.book, Renewer: r.engine, Now: r.clock.now, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Explain: func(err error) (commands.Problem, bool) {
+			if errors.Is(err, full) {
+				return commands.Problem{Code: "full", Message: "The disk is full.", Hint: "Free some space."}, true
+			}
+			return commands.Problem{}, false
+		}}
+	d := commands.New(o)
+	ask := commands.Request{Text: "/certcheck media", By: person("ana"), Room: "main"}
+	r.engine.fail = fmt.Errorf("write: %w", full)
+	if p := d.Do(ctx, ask, nil); p.Problem.Code != "full" {
+		t.Errorf("full: %+v", p.Problem)
+	}
+	r.engine.fail = fmt.Errorf("dial 127.0.0.1: %w", io.ErrUnexpectedEOF)
+	p := d.Do(ctx, ask, nil)
+	if p.Problem.Code != "internal" || strings.Contains(draw(p), "EOF") {
+		t.Errorf("internal: %+v", p)
+	}
+	id := strings.TrimSuffix(strings.TrimPrefix(p.Problem.Message, "Internal error "), ".")
+	if len(id) != 8 || !strings.Contains(log.String(), id) || !strings.Contains(log.String(), "check media: dial 127.0.0.1: unexpected EOF") {
+		t.Errorf("id %q is not in the log with the chain: %s", id, log.String())
+	}
+	r.engine.fail = context.DeadlineExceeded
+	if p := d.Do(ctx, ask, nil); p.Problem.Code != "timeout" {
+		t.Errorf("timeout: %+v", p.Problem)
+	}
+	d = commands.New(commands.Options{Book: r.book, Now: r.clock.now, Log: o.Log}) // without an engine every look panics
+	if p := d.Do(ctx, ask, nil); p.Problem.Code != "internal" {
+		t.Errorf("panic: %+v", p.Problem)
+	}
+}
+
+func TestStrangersBytes(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	evil := leaf(1, t0, t0.Add(time.Hour))
+	evil.Subject, evil.Issuer = "a\x1b[2Jb\u202ec\n"+strings.Repeat("x", 5000), strings.Repeat("\x00y", 5000)
+	r.engine.served["127.0.0.11:8443"] = evil
+	r.must("ana", "main", "/incident declare \x1b[31mred\x00 \u202ealert --cert media")
+	for _, line := range []string{"/certcheck media", "/incident show", "/incident timeline", "/incident list"} {
+		got := draw(r.must("ana", "main", line))
+		if strings.ContainsAny(got, "\x1b\x00\u202e") || len(got) > 6000 {
+			t.Errorf("%s: %d bytes: %.300q", line, len(got), got)
+		}
+	}
+}
+
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare --private key leaked --cert media")
+	if p := r.say("ben", "main", "/incident list all"); strings.Contains(draw(p), "leaked") {
+		t.Errorf("ben sees it in the list: %s", draw(p))
+	}
+	if p := r.say("ben", "main", "/incident note hello"); p.Problem.Code != "no_incident" {
+		t.Errorf("ben: %+v", p.Problem)
+	}
+	if p := r.say("ben", "main", "/incident declare media down --cert media"); strings.Contains(draw(p), "leaked") || p.Problem.Code != "duplicate" {
+		t.Errorf("ben: %s", draw(p))
+	}
+	if p := r.say("ana", "main", "/incident list"); !strings.Contains(draw(p), "leaked") {
+		t.Errorf("ana does not see her own: %s", draw(p))
+	}
+	r.posts = nil
+	r.engine.checked("media")
+	for _, p := range r.posts {
+		if p.Room == "main" && strings.Contains(draw(p.Reply), "INC-1") {
+			t.Errorf("main hears of it: %s", draw(p.Reply))
+		}
+	}
+	page, err := r.desk.IncidentsPage(context.Background(), "")
+	if err != nil || len(page.Incidents) != 0 {
+		t.Errorf("the page has it: %+v, %v", page, err)
+	}
+}
+
+func TestNarrowChecks(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	for line, want := range map[string]string{
+		"/certcheck media.example.com:8443":                   "media.example.com:8443 expired",
+		"/certcheck https://media.example.com:8443/":          "media.example.com:8443 expired",
+		"/certcheck other.example.net":                        "other.example.net:443 fails",
+		"/certcheck [::1]:443":                                "[::1]:443 fails",
+		"/certcheck mail.example.net --starttls smtp":         "mail.example.net:25 fails",
+		"/certcheck api.example.com":                          "api is good",
+		"/certcheck x.api.example.com":                        "api is good",
+		"/certcheck API.Example.com.":                         "api is good",
+		"/cc media --addr 127.0.0.12":                         "on 1 of 1 host",
+		"CERTCHECK media --all":                               "on 4 of 4 hosts",
+		"/certcheck <http://api.example.com|api.example.com>": "api is good",
+	} {
+		if p := r.must("ana", "main", line); !strings.Contains(p.Headline, want) {
+			t.Errorf("%s: %s, want %q", line, p.Headline, want)
+		}
+	}
+}
+
+func TestNoteTimes(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	berlin := person("ben")
+	berlin.Zone = "Europe/Berlin"
+	cases := []struct{ line, text, at, said string }{
+		{"/incident note first report @ 02:51", "first report", "2026-11-22T01:51:00Z", "your zone Europe/Berlin"},
+		{"/incident note first report @02:51", "first report", "2026-11-22T01:51:00Z", "your zone Europe/Berlin"},
+		{"/incident note call ben @ the office", "call ben @ the office", "", ""},
+		{"/incident note ask @ana", "ask @ana", "", ""},
+		{`/incident note "at the gate" @ 01:50Z`, "at the gate", "2026-11-22T01:50:00Z", "read as"},
+		{"/incident note seen @ 14:05 EST", "seen", "2026-11-21T19:05:00Z", "2026-11-21 19:05:00 UTC"},
+		{"/incident note --plan reboot @ 23:00", "Planned for 2026-11-22 22:00:00 UTC: reboot", "", "Europe/Berlin"},
+	}
+	for n, c := range cases {
+		p := r.desk.Do(ctx, commands.Request{ID: fmt.Sprint("n", n), Text: c.line, By: berlin, Room: "INC-1"}, nil)
+		es, _ := r.book.History(ctx, "INC-1")
+		e := es[len(es)-1]
+		if !p.Problem.IsZero() || e.Text != c.text || c.at != "" && e.At.Format(time.RFC3339) != c.at || !strings.Contains(p.Body, c.said) {
+			t.Errorf("%s: %q at %v, said %q %v", c.line, e.Text, e.At, p.Body, p.Problem)
+		}
+	}
+	p := r.must("ana", "INC-1", "/incident note password=hunter2hunter2")
+	if es, _ := r.book.History(ctx, "INC-1"); strings.Contains(es[len(es)-1].Text, "hunter2") || !strings.Contains(p.Body, "cut out") {
+		t.Errorf("a password: %q, said %q", es[len(es)-1].Text, p.Body)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	r.must("ana", "main", "/renew api --yes --force")
+	for line, want := range map[string]string{
+		"":                            "/certcheck",
+		"/":                           "/certcheck",
+		"/ce":                         "/certcheck",
+		"inci":                        "incident",
+		"/certcheck m":                "/certcheck media",
+		"/certcheck r":                "/certcheck rehearse",
+		"/certcheck rehearse a":       "/certcheck rehearse api",
+		"/cc ":                        "/cc rehearse",
+		"/renew media --ch":           "/renew media --challenge",
+		"/renew media --challenge d":  "/renew media --challenge dns-01",
+		"/renew app":                  "/renew approve",
+		"/renew approve ":             "/renew approve R-1",
+		"/incident no":                "/incident note",
+		"/inc note ":                  "/inc note INC-1",
+		"/incident lead b":            "/incident lead ben",
+		"/incident lead INC-1 c":      "/incident lead INC-1 Cleo",
+		"/incident status id":         "/incident status id" + "entified",
+		"/incident declare x --cert ": "/incident declare x --cert media",
+		"/help inc":                   "/help incident",
+	} {
+		got := r.desk.Complete(ctx, line, "main")
+		if len(got) == 0 || got[0] != want {
+			t.Errorf("%q: %q, want %q first", line, got, want)
+		}
+	}
+	for _, line := range []string{"/banana x", "/certcheck zzz", strings.Repeat("/x", 20000)} {
+		if got := r.desk.Complete(ctx, line, "main"); len(got) != 0 {
+			t.Errorf("%.20q: %q", line, got)
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	r.must("ana", "main", "/renew media --yes")
+	estate, err := r.desk.EstatePage(ctx)
+	if err != nil || len(estate.Standings) != 2 || len(estate.Open) != 1 {
+		t.Errorf("estate: %+v, %v", estate, err)
+	}
+	cert, err := r.desk.CertificatePage(ctx, "media.example.com")
+	if err != nil || cert.Standing.Certificate.Name != "media" || len(cert.Renewals) != 1 || len(cert.Incidents) != 1 {
+		t.Errorf("certificate: %+v, %v", cert, err)
+	}
+	inc, err := r.desk.IncidentPage(ctx, "inc-1")
+	if err != nil || inc.Incident.ID != "INC-1" || len(inc.Timeline) < 20 || len(inc.Standings) != 1 || len(inc.Renewals) != 1 || len(inc.Metrics.Spans) == 0 || !bytes.Contains(inc.Draft, []byte("0a64")) {
+		t.Errorf("incident: %d lines, %d standings, %v", len(inc.Timeline), len(inc.Standings), err)
+	}
+	list, err := r.desk.IncidentsPage(ctx, "images")
+	if err != nil || len(list.Incidents) != 1 {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+	for form, typ := range map[string]string{"md": "text/markdown", "html": "text/html", "json": "application/json"} {
+		f, err := r.desk.Draft(ctx, "INC-1", form)
+		if err != nil || f.Name != "INC-1-postmortem."+form || !strings.HasPrefix(f.Type, typ) || !bytes.Contains(f.Data, []byte("INC-1")) {
+			t.Errorf("draft %s: %s, %s, %v", form, f.Name, f.Type, err)
+		}
+	}
+	var p commands.Problem
+	for _, id := range []string{"INC-9", "INC-x", "../etc/passwd", ""} {
+		if _, err := r.desk.IncidentPage(ctx, id); !errors.As(err, &p) || p.Code != "unknown_incident" {
+			t.Errorf("incident %q: %v", id, err)
+		}
+	}
+	if _, err := r.desk.CertificatePage(ctx, "nope"); !errors.As(err, &p) || p.Code != "unknown_certificate" {
+		t.Errorf("certificate nope: %v", err)
+	}
+	if _, err := r.desk.Draft(ctx, "INC-1", "pdf"); !errors.As(err, &p) || p.Code != "bad_form" {
+		t.Errorf("draft pdf: %v", err)
+	}
+}
+
+// TestReplyInTheRoom: what changes the record in main is heard in the incident's room.
+func TestReplyInTheRoom(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	r.must("ana", "main", "/renew media --yes")
+	for _, line := range []string{"/incident note a", "/incident sev 1", "/incident lead me", "/incident impact b", "/incident status identified", "/incident resolve"} {
+		r.posts = nil
+		p := r.must("ana", "main", line)
+		if !p.Public || len(r.posts) != 1 || r.posts[0].Room != "INC-1" || r.posts[0].Reply.Headline != p.Headline {
+			t.Errorf("%s: public %v, posts %+v", line, p.Public, r.posts)
+		}
+		r.posts = nil
+		if p := r.say("ana", "INC-1", line); len(r.posts) != 0 && p.Problem.IsZero() {
+			t.Errorf("%s in its own room: said twice: %+v", line, r.posts)
+		}
+	}
+	r.posts = nil
+	if p := r.must("ana", "main", "/incident show"); p.Public || len(r.posts) != 0 {
+		t.Errorf("show is public or echoed: %+v", r.posts)
+	}
+}
