@@ -12,7 +12,7 @@ import (
 )
 
 // maxChain bounds how many certificates of a server are judged.
-const maxChain = 32
+const maxChain = 16
 
 // leafIndex says where the end-entity certificate stands: 0, unless the first
 // is a CA and a later one is not. -1 for no certificates.

@@ -11,7 +11,6 @@ import (
 // declared compares what one address serves with what it should.
 func (j *judge) declared(c *x509.Certificate) {
 	d := j.q.Declared
-	proof := with(about(j.s.text, c), "certificate", d.Certificate)
 	var lacks []string
 	for _, name := range d.Domains {
 		if !covers(c, name) {
@@ -19,13 +18,14 @@ func (j *judge) declared(c *x509.Certificate) {
 		}
 	}
 	if len(lacks) > 0 {
+		proof := with(about(j.s.text, c), "certificate", d.Certificate)
 		j.add(found("declared_mismatch", with(proof, "lacks", strings.Join(lacks, " "), "sans", list(sans(c, maxSANs), 20)),
 			"%s serves a certificate that lacks %s", j.s.text, list(lacks, 4)))
 	}
 	if d.Issued.SHA256 == "" || strings.EqualFold(d.Issued.SHA256, fingerprint(c)) {
 		return
 	}
-	proof = with(proof, "issued_sha256", d.Issued.SHA256, "issued_serial", d.Issued.Serial, "issued_not_before", stamp(d.Issued.NotBefore))
+	proof := with(about(j.s.text, c), "certificate", d.Certificate, "issued_sha256", d.Issued.SHA256, "issued_serial", d.Issued.Serial, "issued_not_before", stamp(d.Issued.NotBefore))
 	fp := fingerprint(c)
 	older := slices.ContainsFunc(d.Previous, func(p string) bool { return strings.EqualFold(p, fp) })
 	issuer := LeafOf(c).Issuer

@@ -133,6 +133,8 @@ func (f *fetcher) issuers(ctx context.Context, c *x509.Certificate) (certs []*x5
 	if f.off {
 		return nil, "not looked for"
 	}
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
 	for range maxHops {
 		up, from, err := f.issuer(ctx, c)
 		if err != nil {

@@ -216,10 +216,14 @@ func (j *judge) confirm(ctx context.Context, sv served, top *x509.Certificate) (
 		t := trustOf(sv.leaf, append(append([]*x509.Certificate{}, sv.rest...), more...), j.p.o.Roots, j.now)
 		return t.anchored()
 	}
+	asked := 0
 	for i := range j.all {
 		o := &j.all[i]
-		if o == j.s || len(o.certs) < 2 {
+		if o == j.s || len(o.certs) < 2 || !o.certs[0].Equal(sv.leaf) && !issues(o.certs, top) {
 			continue
+		}
+		if asked++; asked > 3 {
+			break
 		}
 		if more := o.certs[:min(len(o.certs), maxChain)]; verifies(more) {
 			return more, "yes: " + o.text
@@ -230,6 +234,11 @@ func (j *judge) confirm(ctx context.Context, sv served, top *x509.Certificate) (
 		return certs, "yes: " + how
 	}
 	return certs, "no: " + how
+}
+
+// issues: one of the certificates has the name of c's issuer.
+func issues(certs []*x509.Certificate, c *x509.Certificate) bool {
+	return slices.ContainsFunc(certs, func(k *x509.Certificate) bool { return bytes.Equal(k.RawSubject, c.RawIssuer) })
 }
 
 // horizon warns when the best chain ends before the leaf does.

@@ -15,11 +15,14 @@ import (
 // dates: a certificate is good through the second of its notAfter (RFC 5280
 // section 4.1.2.5).
 func (j *judge) dates(c *x509.Certificate) {
+	if validAt(c, j.now) {
+		return
+	}
 	proof := about(j.s.text, c)
 	switch {
 	case expiredAt(c, j.now):
 		j.add(found("expired", proof, "%s serves a certificate that expired %s ago, at %s", j.s.text, span(j.now.Sub(c.NotAfter)), stamp(c.NotAfter)))
-	case !validAt(c, j.now):
+	default:
 		j.add(found("not_yet_valid", with(proof, "clock", stamp(j.now)),
 			"%s serves a certificate that is valid only from %s on, in %s", j.s.text, stamp(c.NotBefore), span(c.NotBefore.Sub(j.now))))
 	}
@@ -42,7 +45,7 @@ func (j *judge) names(c *x509.Certificate) {
 	case countSANs(c) == 0:
 		j.add(found("name_mismatch", proof, "%s serves a certificate without any SAN (its subject is %s), so it does not fit %s", j.s.text, title(c), shown))
 	default:
-		j.add(found("name_mismatch", with(proof, "kind", wildcardKind(c, name)), "%s serves a certificate for %s, which does not fit %s%s", j.s.text, has, shown, wildcardHint(c, name)))
+		j.add(found("name_mismatch", with(proof, "kind", wildcardKind(c, name), "without_name", j.nameless(c)), "%s serves a certificate for %s, which does not fit %s%s", j.s.text, has, shown, j.hint(c, name)))
 	}
 }
 
@@ -61,9 +64,25 @@ func wildcardKind(c *x509.Certificate, name string) string {
 	return "other name"
 }
 
-func wildcardHint(c *x509.Certificate, name string) string {
+// nameless compares with what the server serves without SNI.
+func (j *judge) nameless(c *x509.Certificate) string {
+	a := j.s.again
+	switch {
+	case a == nil || a.kind != helloNoName || len(a.certs) == 0:
+		return ""
+	case a.certs[0].Equal(c):
+		return "same certificate"
+	}
+	return "another certificate: " + title(a.certs[0])
+}
+
+// hint ends the sentence of a name_mismatch.
+func (j *judge) hint(c *x509.Certificate, name string) string {
 	if k := wildcardKind(c, name); strings.HasPrefix(k, "wildcard") {
 		return ": a " + k
+	}
+	if j.nameless(c) == "same certificate" {
+		return "; it serves the same one to clients that send no name, so it may not know this name"
 	}
 	return ""
 }
@@ -79,12 +98,12 @@ func (j *judge) strength(sv served) {
 			}
 			who = "the intermediate " + title(c)
 		}
-		proof := with(about(j.s.text, c), "signature_algorithm", c.SignatureAlgorithm.String())
 		if weakSignature(c) {
+			proof := with(about(j.s.text, c), "signature_algorithm", c.SignatureAlgorithm.String())
 			j.add(found("sha1_or_md5_sig", proof, "%s serves %s signed with %s, which clients refuse", j.s.text, who, c.SignatureAlgorithm))
 		}
 		if why, sev := weakKey(c); why != "" {
-			f := found("weak_key", with(proof, "key", why), "%s serves %s with a weak key: %s", j.s.text, who, why)
+			f := found("weak_key", with(about(j.s.text, c), "key", why), "%s serves %s with a weak key: %s", j.s.text, who, why)
 			f.Severity = sev
 			j.add(f)
 		}

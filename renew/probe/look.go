@@ -79,24 +79,47 @@ func (p *Prober) watch(ctx context.Context, q renew.Query, a place) sight {
 }
 
 // watchOnce makes the recording handshake and, when it failed in a way that
-// another hello may explain, one more. Both end within Options.Timeout.
+// another hello may explain, one more. All end within Options.Timeout.
 func (p *Prober) watchOnce(ctx context.Context, q renew.Query, a place) sight {
 	limited, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()
-	s := sight{place: a, look: p.connect(limited, q, a.addr, helloNow, p.o.Timeout*2/3)}
+	s := sight{place: a, look: p.connect(limited, q, a.addr, helloNow, p.o.Timeout*6/10)}
 	if s.err != nil && ctx.Err() != nil {
 		s.stopped = true
 		return s
 	}
-	if kind, ok := second(s.look, q); ok {
-		l := p.connect(limited, q, a.addr, kind, p.o.Timeout)
-		s.again = &l
+	kind, ok := second(s.look, q)
+	if !ok {
+		return s
+	}
+	l := p.connect(limited, q, a.addr, kind, p.o.Timeout)
+	s.again = &l
+	if kind == helloSmall {
+		p.confirm(limited, q, &s)
 	}
 	return s
 }
 
-// second says with which hello a failed look is worth repeating.
+// confirm makes sure that it was the size of the hello: a server that was just
+// restarting also fails once and answers the next time.
+func (p *Prober) confirm(ctx context.Context, q renew.Query, s *sight) {
+	var rec tls.RecordHeaderError
+	switch {
+	case errors.As(s.again.err, &rec) && len(s.again.first) > 0:
+		s.look, s.again = *s.again, nil // its words outran the reset this time
+	case s.again.stage == "":
+		if l := p.connect(ctx, q, s.addr, helloNow, p.o.Timeout); l.stage == "" {
+			s.tries = append(s.tries, s.look)
+			s.look, s.again = l, nil
+		}
+	}
+}
+
+// second says with which hello a look is worth repeating.
 func second(l look, q renew.Query) (hello, bool) {
+	if l.stage == "" && !hasNoSNI(q) && l.certs[0].VerifyHostname(q.SNI) != nil {
+		return helloNoName, true // is it the server's default certificate?
+	}
 	if l.stage != stageHandshake || len(l.certs) > 0 {
 		return 0, false
 	}
@@ -107,7 +130,7 @@ func second(l look, q renew.Query) (hello, bool) {
 			return helloOld, true
 		}
 	case 80, 112:
-		if _, err := netip.ParseAddr(q.SNI); err != nil {
+		if !hasNoSNI(q) {
 			return helloNoName, true
 		}
 	case -1:

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,6 +144,26 @@ func TestBigHello(t *testing.T) {
 	}
 }
 
+// TestRestart: a server that fails once, as in a restart, is not called
+// intolerant.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t)
+	cfg := serving(e.inter.leaf(t).with(e.inter))
+	var n atomic.Int64
+	at := listen(t, "127.0.0.1", func(c net.Conn) {
+		if n.Add(1) > 1 {
+			overTLS(cfg)(c)
+		}
+	})
+	rep := check(t, prober(Options{}, e.root), query(at))
+	wantIDs(t, rep, "nondeterministic")
+	says(t, one(t, rep, "nondeterministic"), "fails 1 of 2 connections")
+	if rep.Verdict != renew.Warning || rep.Addresses[0].Leaf.SHA256 == "" {
+		t.Errorf("report %+v", rep)
+	}
+}
+
 func TestOldTLS(t *testing.T) {
 	t.Parallel()
 	e := newEstate(t)
@@ -201,6 +222,14 @@ func TestSNI(t *testing.T) {
 	q.Host = "127.0.0.1"
 	wantIDs(t, check(t, p, q), "sni_required")
 
+	// One that shows its default certificate instead.
+	at = serve(t, serving(cert))
+	q = query(at)
+	q.Host = "other.example.com"
+	rep := check(t, p, q)
+	wantIDs(t, rep, "name_mismatch")
+	says(t, one(t, rep, "name_mismatch"), "it serves the same one to clients that send no name")
+
 	// One that has a default certificate, and refuses names it does not know.
 	at = serve(t, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if h.ServerName != "" {
@@ -208,7 +237,7 @@ func TestSNI(t *testing.T) {
 		}
 		return &cert, nil
 	}})
-	rep := check(t, p, query(at))
+	rep = check(t, p, query(at))
 	wantIDs(t, rep, "sni_unknown")
 	says(t, one(t, rep, "sni_unknown"), "without a name it serves that of "+site)
 	if rep.Addresses[0].Leaf.SHA256 != "" {

@@ -148,6 +148,9 @@ func (p *Prober) judgeAll(ctx context.Context, q renew.Query, seen []sight, now 
 	var wg sync.WaitGroup
 	for i := range seen {
 		wg.Go(func() {
+			// Judging may fetch, so it takes a slot too; no new look waits on it.
+			p.slots <- struct{}{}
+			defer func() { <-p.slots }()
 			j := judge{p: p, q: q, s: &seen[i], all: seen, now: now, fetch: fetch}
 			out[i] = j.report(ctx)
 		})

@@ -74,12 +74,17 @@ func trustOf(c *x509.Certificate, others []*x509.Certificate, roots *x509.CertPo
 }
 
 // moments are times inside c's validity at which another certificate begins or
-// ends; at most 24.
+// ends. There are few, and fewer behind a long chain: each costs a path
+// building with a stranger's keys.
 func moments(c *x509.Certificate, others []*x509.Certificate) []time.Time {
 	out := []time.Time{c.NotAfter, c.NotBefore}
+	limit := 12
+	if len(others) > 6 {
+		limit = 4
+	}
 	for _, o := range others {
 		for _, t := range []time.Time{o.NotAfter, o.NotBefore} {
-			if t.After(c.NotBefore) && t.Before(c.NotAfter) && !slices.ContainsFunc(out, t.Equal) && len(out) < 24 {
+			if t.After(c.NotBefore) && t.Before(c.NotAfter) && !slices.ContainsFunc(out, t.Equal) && len(out) < limit {
 				out = append(out, t)
 			}
 		}
