@@ -38,7 +38,7 @@ func (r *Runner) CheckEndpoint(ctx context.Context, q Query) Report {
 			for _, e := range c.Endpoints {
 				if strings.EqualFold(e.Host, q.Host) && e.Port == q.Port && (q.SNI == "" || strings.EqualFold(q.SNI, e.Host)) {
 					if f, err := r.facts(ctx, c); err == nil {
-						q.Declared = f.declared(c, r.now())
+						q.Declared = f.declared(c)
 					}
 					if len(q.Addresses) == 0 {
 						q.Addresses = e.Addresses
@@ -64,18 +64,26 @@ func (r *Runner) check(ctx context.Context, c Certificate) error {
 	if err != nil {
 		return err
 	}
-	d := f.declared(c, r.now())
+	d := f.declared(c)
 	reports := r.probe(ctx, c, d)
+	now := r.now()
+	// When something else is served than last time, it is another
+	// certificate's time that counts: look once more with that.
+	f.st.took(reports, now)
+	if seen := f.declared(c); isPast(seen.OverdueAt, now) != isPast(d.OverdueAt, now) {
+		reports, now = r.probe(ctx, c, seen), r.now()
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // cut short: what was seen proves nothing
 	}
-	now := r.now()
 	return r.change(ctx, c, func(st *diskStanding, f facts) (bool, Severity) {
 		before := *st
 		st.took(reports, now)
 		return st.differs(before), before.Verdict
 	})
 }
+
+func isPast(at, now time.Time) bool { return !at.IsZero() && now.After(at) }
 
 // probe checks every endpoint of a certificate.
 func (r *Runner) probe(ctx context.Context, c Certificate, d Declared) []Report {
@@ -194,7 +202,7 @@ func readFacts(tx store.Tx, cert string) (f facts, err error) {
 }
 
 // declared is what the endpoints of a certificate should serve.
-func (f facts) declared(c Certificate, now time.Time) Declared {
+func (f facts) declared(c Certificate) Declared {
 	d := Declared{Certificate: c.Name, Domains: c.Domains, Issued: f.leaf()}
 	for i, e := range f.issued.Entries {
 		if i > 0 {

@@ -57,7 +57,7 @@ func newAuthority(t testing.TB) *authority {
 			t.Fatal(err)
 		}
 		c := &x509.Certificate{
-			SerialNumber: nextSerial(), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
+			SerialNumber: nextSerial(), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-1000 * time.Hour),
 			NotAfter: time.Now().Add(1000 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 		}
 		if parent == nil {
