@@ -130,7 +130,10 @@ func (b *Book) Correct(ctx context.Context, incident, entry string, to Correctio
 		if err != nil {
 			return err
 		}
-		e.By, e.Link, e.Key = c.By, c.Link, c.Key
+		e.By, e.Key = c.By, c.Key
+		if c.Link != "" {
+			e.Link = c.Link
+		}
 		if !c.At.IsZero() {
 			e.At = p.at
 		}

@@ -21,7 +21,7 @@ const (
 type view struct {
 	i         incident.Incident
 	entries   []incident.Entry
-	from, to  time.Time // what the record spans
+	from, to  time.Time // what the picture spans
 	hosts     []*host   // by first appearance
 	byName    map[string]*host
 	renewals  []*renewal
@@ -31,6 +31,7 @@ type view struct {
 	temps     []incident.Entry
 	failures  []incident.Entry // failed steps
 	bad       []incident.Entry // checks with a critical verdict
+	failedIn  string           // first check in which a host failed
 	firstGood incident.Entry   // first check after bad ones with every host good
 	findings  []finding        // by how many hosts, then name
 }
@@ -42,6 +43,7 @@ type host struct {
 	before, after  leaf
 	placed, proven incident.Entry
 	failed         bool
+	checked        bool
 }
 
 // stretch is a state from a moment on.
@@ -75,13 +77,8 @@ type finding struct {
 
 // gather reads the timeline once, in order.
 func gather(i incident.Incident, timeline []incident.Entry) view {
-	v := view{i: i, entries: timeline, byName: map[string]*host{}, from: i.Declared, to: i.Updated}
-	for _, m := range i.Milestones {
-		v.span(m.At)
-	}
-	v.to = v.from
+	v := view{i: i, entries: timeline, byName: map[string]*host{}, from: i.Declared, to: i.Declared}
 	for _, e := range timeline {
-		v.span(e.At)
 		switch e.Kind {
 		case incident.Alert:
 			v.alerts = append(v.alerts, e)
@@ -97,9 +94,6 @@ func gather(i incident.Incident, timeline []incident.Entry) view {
 			v.approval(e)
 		}
 	}
-	for _, m := range i.Milestones {
-		v.span(m.At)
-	}
 	for _, e := range timeline { // after the steps: they say which certificate is the new one
 		if len(e.Evidence.Check.Hosts) > 0 || e.Evidence.Check.Verdict != "" {
 			v.check(e)
@@ -108,7 +102,27 @@ func gather(i incident.Incident, timeline []incident.Entry) view {
 	for _, h := range v.hosts {
 		sort.SliceStable(h.states, func(a, b int) bool { return h.states[a].at.Before(h.states[b].at) })
 	}
+	v.frame()
 	return v
+}
+
+// frame sets what the picture spans: from the first milestone or failure to
+// the resolution and the last change of a host. What people wrote down the day
+// after, and the close, are outside.
+func (v *view) frame() {
+	for _, m := range v.i.Milestones {
+		if m.Kind != incident.ClosedAt {
+			v.span(m.At)
+		}
+	}
+	for _, h := range v.hosts {
+		for _, s := range h.states {
+			v.span(s.at)
+		}
+	}
+	if n := len(v.entries); n > 0 && v.i.Status.Open() {
+		v.span(v.entries[n-1].At)
+	}
 }
 
 func (v *view) span(at time.Time) {
@@ -228,8 +242,9 @@ func (v *view) check(e incident.Entry) {
 		switch {
 		case hc.State == "critical":
 			state, h.failed = failing, true
+			v.failedIn = or(v.failedIn, e.ID)
 			expired := slices.Contains(hc.Findings, "expired")
-			if expired && len(h.states) == 0 && !hc.NotAfter.IsZero() && hc.NotAfter.Before(e.At) {
+			if expired && !h.checked && !hc.NotAfter.IsZero() && hc.NotAfter.Before(e.At) {
 				h.states = append(h.states, stretch{hc.NotAfter, failing, e.ID})
 			}
 		case hc.State == "good", hc.State == "warning":
@@ -247,6 +262,7 @@ func (v *view) check(e incident.Entry) {
 		case h.before.sha256 == "" || h.before.sha256 == l.sha256:
 			h.before = l
 		}
+		h.checked = true
 		h.states = append(h.states, stretch{e.At, state, e.ID})
 		for _, id := range hc.Findings {
 			v.find(id, h.name, e.ID)

@@ -167,6 +167,8 @@ code,pre{font:13px/1.45 ui-monospace,monospace}pre{overflow:auto;border:1px soli
 .scroll{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:13px}
 th,td{border-bottom:1px solid var(--line);padding:4px 12px 4px 0;text-align:left;vertical-align:top}td{min-width:5ch}
 .gap{background:var(--gap);font-weight:600}figure{margin:8px 0}figcaption{color:var(--faint);font-size:13px}
+section[aria-labelledby=pm-timeline] td:first-child,section[aria-labelledby=pm-appendix] td:first-child{white-space:nowrap}
+section[aria-labelledby=pm-timeline] td:nth-last-child(3){min-width:28ch}
 .picture{max-width:none}tr:target,:target{outline:2px solid var(--link)}
 @media print{main{max-width:none;padding:0}section{break-inside:auto}h2,h3{break-after:avoid}tr,figure{break-inside:avoid}section+section h2{margin-top:20px}.permalink{display:none}.scroll{overflow:visible}.picture{width:100%;height:auto}a{color:inherit}}
 `

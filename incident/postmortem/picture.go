@@ -24,12 +24,12 @@ const (
 	least     = 4 * time.Minute / 5 // what the chart spans at least
 )
 
-// colours of the states: apart in grey too, and each has its sign.
-var looks = map[string]struct{ fill, sign string }{
-	good:    {"#4f9d69", "✓"},
-	failing: {"#b3261e", "✕"},
-	renewed: {"#1f5f8b", "★"},
-	unseen:  {"#b9bcc2", "?"},
+// looks of the states: apart in grey too, and each has its sign.
+var looks = map[string]struct{ fill, ink, sign string }{
+	good:    {"#5fb37c", "#1b1c1f", "✓"},
+	failing: {"#b3261e", "#ffffff", "✕"},
+	renewed: {"#a9d0ee", "#1b1c1f", "★"},
+	unseen:  {"#e3e5e8", "#1b1c1f", "?"},
 }
 
 var stateOrder = []string{good, failing, renewed, unseen}
@@ -136,15 +136,11 @@ func (c *chart) band(host string, s stretch, until time.Time, y float64) {
 		tip += " (" + s.entry + ")"
 	}
 	c.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%d" fill="%s"><title>%s</title></rect>`, x, y+2, w, rowHigh-4, look.fill, svgText(tip))
-	ink := "#ffffff"
-	if s.state == unseen {
-		ink = "#1b1c1f"
-	}
 	switch full := look.sign + " " + s.state; {
 	case w > float64(len(full))*glyph+10:
-		c.add(`<text x="%.1f" y="%.1f" fill="%s">%s</text>`, x+5, y+15, ink, svgText(full))
+		c.add(`<text x="%.1f" y="%.1f" fill="%s">%s</text>`, x+5, y+15, look.ink, svgText(full))
 	case w > 18:
-		c.add(`<text x="%.1f" y="%.1f" fill="%s">%s</text>`, x+4, y+15, ink, look.sign)
+		c.add(`<text x="%.1f" y="%.1f" fill="%s">%s</text>`, x+4, y+15, look.ink, look.sign)
 	}
 	c.add("\n")
 }
@@ -154,6 +150,9 @@ func (c *chart) band(host string, s stretch, until time.Time, y float64) {
 func (v *view) labels(c *chart) []label {
 	var all []label
 	for _, m := range v.i.Milestones {
+		if m.At.After(v.to) {
+			continue // closed, the day after
+		}
 		all = append(all, label{at: m.At, text: m.Kind + " " + m.At.UTC().Format(clockForm(m.At))})
 	}
 	for _, r := range v.renewals {
@@ -231,7 +230,7 @@ func svgText(s string) string {
 func (v *view) inWords() string {
 	names, last := v.proven()
 	var marks []string
-	for _, m := range v.i.Milestones {
+	for _, m := range v.i.Milestones { // the close too: words have room
 		marks = append(marks, m.Kind+" "+incident.When(m.At))
 	}
 	first := fmt.Sprintf("The picture shows %s from %s to %s.", count(len(v.hosts), "host"), incident.When(v.from), incident.When(v.to))

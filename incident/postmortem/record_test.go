@@ -166,7 +166,7 @@ func hachyderm(t testing.TB) *tape {
 	p.must(p.b.SetImpact(ctx, "INC-1", "No images, in every region.", incident.Change{By: ana}))
 	p.day = "2023-03-01"
 	p.at("00:10")
-	if _, err := p.b.Correct(ctx, "INC-1", "E-3", incident.Correction{Text: "Broken from a remote proxy in the EU too."}, incident.Change{By: ben}); err != nil {
+	if _, err := p.b.Correct(ctx, "INC-1", "E-4", incident.Correction{Text: "Broken from a remote proxy in the EU too."}, incident.Change{By: ben}); err != nil {
 		t.Fatal(err)
 	}
 	p.must(p.b.Close(ctx, "INC-1", incident.Change{By: ana}))

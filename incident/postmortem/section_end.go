@@ -79,6 +79,12 @@ func (w *writer) oneRenewal(r *renewal) {
 		s = append(s, text)
 		w.fact(r.id+" serial", r.issued.serial, "renewal "+r.id, true)
 	}
+	for _, e := range r.steps {
+		if e.Evidence.Step.Outcome == "failed" {
+			s = append(s, fmt.Sprintf("Its step %s failed at %s (%s)", code(e.Evidence.Step.Step), w.when(e.At), e.ID))
+			break
+		}
+	}
 	if r.rolledBack {
 		s = append(s, "Hosts were put back to what they served before")
 	}
@@ -116,23 +122,22 @@ func (w *writer) certificates() {
 // messaging drafts a note for those inside and a statement for those outside.
 func (w *writer) messaging() {
 	i := w.d.Incident
-	start, known := i.Milestone(incident.Started)
-	began, took := "", ""
-	if known {
-		began = " at " + incident.When(start.At)
-	}
-	if d, _, ok := w.duration(); ok {
-		took = " for " + d
+	span := "When it began is not on the record."
+	if start, known := i.Milestone(incident.Started); known {
+		span = "It began at " + incident.When(start.At) + "."
+		if took, to, ok := w.duration(); ok {
+			span = "It began at " + incident.When(start.At) + " and was " + to + " " + took + " later."
+		}
 	}
 	state := "It is over."
 	if i.Status.Open() {
 		state = "It is not over; the status is " + string(i.Status) + "."
 	}
 	w.para("### Internal note (draft)")
-	w.para("%s", quote(fmt.Sprintf("%s (%s): %s. It began%s and lasted%s. %s The draft of the postmortem is ready for your corrections; it asks for %s.",
-		i.ID, severity(i), strings.TrimRight(plain(i.Title), "."), began, or(took, " an unknown time"), state, count(len(w.d.Gaps), "thing")+" that only people know")))
+	w.para("%s", quote(fmt.Sprintf("%s (%s): %s. %s %s The draft of the postmortem is ready for your corrections; what only people know is marked in it.",
+		i.ID, severity(i), strings.TrimRight(plain(i.Title), "."), span, state)))
 	w.para("### External statement (draft)")
-	w.para("%s", quote(fmt.Sprintf("Our service had a fault%s%s: a TLS certificate was not valid, so secure connections to it failed. %s", began, took, state)))
+	w.para("%s", quote(fmt.Sprintf("Our service had a fault: a TLS certificate was not valid, so secure connections failed. %s %s", span, state)))
 	w.list([]string{w.gap("what customers could not do"), w.gap("an apology in your own words"), w.gap("what will be done so that it does not happen again")})
 }
 

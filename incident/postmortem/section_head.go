@@ -108,7 +108,7 @@ func (w *writer) what() string {
 	if len(failed) == 0 {
 		return "What stopped: " + what + "."
 	}
-	w.fact("hosts that failed", strings.Join(failed, ", "), "check "+w.v.bad[0].ID, true)
+	w.fact("hosts that failed", strings.Join(failed, ", "), "check "+w.v.failedIn, true)
 	return fmt.Sprintf("%s: %s failed on %d of %s (%s).", what, or(codes(i.Certificates), "the certificate"), len(failed), count(len(w.v.hosts), "host"), codes(some(failed)))
 }
 
@@ -135,6 +135,9 @@ func (w *writer) since() string {
 	}
 	if cause == "" {
 		return fmt.Sprintf("It began at %s: %s.", since, w.gap("the cause"))
+	}
+	if rest, ok := strings.CutPrefix(cause, "The "); ok {
+		cause = "the " + rest
 	}
 	return fmt.Sprintf("It began at %s: %s.", since, escape(strings.TrimRight(cause, ".")))
 }
