@@ -162,8 +162,7 @@ type Options struct {
 // and posts. It is safe for concurrent use.
 type Desk struct {
 	o    Options
-	seen seen   // replies by request id
-	rehe memory // certificates whose rehearsal was last said to fail
+	seen seen // replies by request id
 }
 
 // New makes a Desk.

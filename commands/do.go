@@ -203,21 +203,3 @@ func (s *seen) once(ctx context.Context, id string, do func() Reply) Reply {
 	}
 	return a.reply
 }
-
-// memory is a set of names.
-type memory struct {
-	mu  sync.Mutex
-	set map[string]bool
-}
-
-// put sets or unsets a name and returns what it was.
-func (m *memory) put(name string, on bool) (was bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.set == nil {
-		m.set = map[string]bool{}
-	}
-	was = m.set[name]
-	m.set[name] = on
-	return was
-}

@@ -305,7 +305,6 @@ func (d *Desk) rehearsalEvent(ctx context.Context, e renew.Event, open []inciden
 	s := e.Standing
 	name := s.Certificate.Name
 	bad := rehearsalBad(s)
-	was := d.rehe.put(name, bad) || e.Before.Rank() >= renew.Warning.Rank()
 	r := rehearsal(s)
 	r.Public = true
 	if bad {
@@ -323,10 +322,8 @@ func (d *Desk) rehearsalEvent(ctx context.Context, e renew.Event, open []inciden
 			return fmt.Errorf("%s: rehearsal of %s: %w", i.ID, name, err)
 		}
 	}
-	if bad || was {
-		for _, room := range rooms(open) {
-			say(room, r)
-		}
+	for _, room := range rooms(open) {
+		say(room, r)
 	}
 	return nil
 }

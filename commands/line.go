@@ -75,13 +75,14 @@ func plain(s string) string {
 // of a flag's value) and closes only at the end of one.
 func split(s string) []word {
 	var words []word
+	var never [2]bool // no quote of this kind closes from here on
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if unicode.IsSpace(r) {
 			i += n
 			continue
 		}
-		w := next(s, i)
+		w := next(s, i, &never)
 		words = append(words, w)
 		i = w.to
 	}
@@ -89,23 +90,32 @@ func split(s string) []word {
 }
 
 // next returns the word that starts at i.
-func next(s string, i int) word {
+func next(s string, i int, never *[2]bool) word {
 	open := i
 	if m := flagged.FindStringSubmatchIndex(s[i:]); m != nil && m[4] >= 0 {
 		open = i + m[4] + 1 // after the equals sign
 	}
-	if open < len(s) && (s[open] == '"' || s[open] == '\'') {
+	if kind := strings.IndexByte(`"'`, at(s, open)); kind >= 0 && !never[kind] {
 		for j := open + 1; j < len(s); j++ {
 			if s[j] == s[open] && (j+1 == len(s) || unicode.IsSpace(rune(s[j+1]))) {
 				return word{text: s[i:open] + s[open+1:j], from: i, to: j + 1, quoted: open == i}
 			}
 		}
+		never[kind] = true
 	}
 	end := strings.IndexFunc(s[i:], unicode.IsSpace)
 	if end < 0 {
 		end = len(s) - i
 	}
 	return word{text: s[i : i+end], from: i, to: i + end}
+}
+
+// at is the byte at i, or a space after the end.
+func at(s string, i int) byte {
+	if i >= len(s) {
+		return ' '
+	}
+	return s[i]
 }
 
 // flagged matches a flag at the start of a word: two hyphens, or the dash that

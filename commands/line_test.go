@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -79,6 +80,19 @@ func TestParse(t *testing.T) {
 		}
 		if got := a.rest(); got != c.rest {
 			t.Errorf("%s %s: rest %q, want %q", c.verb, c.line, got, c.rest)
+		}
+	}
+}
+
+// TestLongLines: a hostile line takes no longer than its length.
+func TestLongLines(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{`"a `, `'a "b `, "@ ", "@1:0 ", "--x ", "--reason ", "—", "<@U1|", "&amp;", "-1d", "\u202e"} {
+		s := undo(strings.Repeat(unit, 1<<18/len(unit)))
+		start := time.Now()
+		ws := split(s)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%q: %d words in %v", unit, len(ws), took)
 		}
 	}
 }

@@ -59,10 +59,10 @@ func progress(r renew.Renewal, steps []renew.Step, cert renew.Certificate, now t
 	p.Facts = progressFacts(r, cert, now)
 	p.Buttons = progressButtons(r)
 	if r.Problem != "" && r.State != renew.Done {
-		p.Body = end(upper(r.Problem))
+		p.Body = end(r.Problem)
 	}
 	if r.Next != "" && r.State != renew.Done {
-		p.Body = strings.TrimSpace(p.Body + "\n" + end(upper(r.Next)))
+		p.Body = strings.TrimSpace(p.Body + "\n" + end(r.Next))
 	}
 	return p
 }
@@ -89,9 +89,19 @@ func progressHead(r renew.Renewal, done int, steps []renew.Step) (state, headlin
 	case renew.RolledBack:
 		return StateCritical, fmt.Sprintf("%s: the renewal of %s was rolled back; every touched host serves what it served before.", r.ID, name)
 	case renew.Denied:
-		return StateWarning, fmt.Sprintf("%s: the renewal of %s was denied by %s.", r.ID, name, who(r.Approver.Name))
+		return StateWarning, fmt.Sprintf("%s: the renewal of %s was denied by %s.", r.ID, name, denier(steps))
 	}
 	return StateCritical, fmt.Sprintf("%s: the renewal of %s failed at %s; %s verified.", r.ID, name, lastPhase(r, steps), of)
+}
+
+// denier is who denied.
+func denier(steps []renew.Step) string {
+	for _, s := range steps {
+		if s.Kind == renew.StepApproval && s.Outcome == renew.Bad {
+			return who(s.By.Name)
+		}
+	}
+	return "somebody"
 }
 
 // stepWord is what runs now.
@@ -173,7 +183,7 @@ func phaseLine(p phase, r renew.Renewal, steps []renew.Step) Line {
 	case p.kind == renew.StepApproval && r.State == renew.Waiting:
 		return Line{StateRunning, p.text + ": waited for since " + stamp(r.Asked)}
 	case p.kind == renew.StepApproval && r.State == renew.Denied:
-		return Line{StateWarning, p.text + ": denied by " + who(r.Approver.Name)}
+		return Line{StateWarning, p.text + ": denied by " + denier(steps)}
 	case p.kind == renew.StepDeploy && r.State == renew.RolledBack:
 		return Line{StateWarning, p.text + ": rolled back" + took}
 	}
@@ -311,7 +321,7 @@ func progressButtons(r renew.Renewal) []Button {
 		if touched(r) {
 			b = append(b, rollbackButton(r))
 		}
-		return b
+		return append(b, Button{Label: "Give up", Command: "/renew deny " + r.ID, Style: "danger", Confirm: "End " + r.ID + " and leave every host as it is?"})
 	case renew.Done:
 		if r.Ask.DryRun {
 			return nil

@@ -14,7 +14,7 @@ func approveVerb() *verb {
 }
 
 func denyVerb() *verb {
-	return &verb{Verb: Verb{Name: "renew deny", Args: "R-n [reason]", Summary: "refuse a renewal that waits for approval",
+	return &verb{Verb: Verb{Name: "renew deny", Args: "R-n [reason]", Summary: "refuse a renewal that waits for approval, or give up a stopped one",
 		Example: "/renew deny R-12 another renewal of it is planned for tonight", Public: true}, text: true, run: decide(false)}
 }
 
@@ -22,11 +22,12 @@ func denyVerb() *verb {
 // who asked unless the policy says so.
 func decide(approve bool) func(context.Context, *call) (Reply, error) {
 	return func(ctx context.Context, c *call) (Reply, error) {
-		ren, err := c.renewalArg(ctx, func(r renew.Renewal) bool { return r.State == renew.Waiting })
+		fits := func(r renew.Renewal) bool { return r.State == renew.Waiting || !approve && r.State == renew.Stopped }
+		ren, err := c.renewalArg(ctx, fits)
 		if err != nil {
 			return Reply{}, err
 		}
-		if ren.State != renew.Waiting {
+		if !fits(ren) {
 			return Reply{}, Problem{Code: "wrong_state", Message: fmt.Sprintf("%s does not wait for approval: it is %s.", ren.ID, stateWords(ren)), Hint: "Look with: /renew status " + ren.ID}
 		}
 		if err := c.mayDecide(ren, approve); err != nil {
@@ -48,6 +49,9 @@ func (c *call) mayDecide(ren renew.Renewal, approve bool) error {
 	cert, ok := c.d.o.Renewer.Inventory().Certificate(ren.Ask.Certificate)
 	if !ok {
 		return Problem{Code: "unknown_certificate", Message: ren.Ask.Certificate + " is not in the inventory any more, so nobody can approve it.", Hint: "Put it back into the configuration, or ask again for another: /renew"}
+	}
+	if !approve && ren.State == renew.Stopped && len(cert.Approval.Teams) == 0 {
+		return nil // what anybody may start, anybody may give up
 	}
 	if !c.d.memberOf(c.r.By, cert.Approval.Teams) {
 		who := "nobody"
@@ -86,7 +90,7 @@ func stateWords(r renew.Renewal) string {
 	case renew.RolledBack:
 		return "rolled back"
 	case renew.Denied:
-		return "denied by " + who(r.Approver.Name)
+		return "denied"
 	}
 	return string(r.State)
 }

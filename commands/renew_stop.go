@@ -13,9 +13,12 @@ func stopVerb() *verb {
 }
 
 func stop(ctx context.Context, c *call) (Reply, error) {
-	ren, err := c.renewalArg(ctx, func(r renew.Renewal) bool { return r.State == renew.Running || r.State == renew.Waiting })
+	ren, err := c.renewalArg(ctx, func(r renew.Renewal) bool { return r.State == renew.Running })
 	if err != nil {
 		return Reply{}, err
+	}
+	if ren.State == renew.Waiting {
+		return Reply{}, Problem{Code: "wrong_state", Message: ren.ID + " has not started: it waits for approval.", Hint: "To end it: /renew deny " + ren.ID}
 	}
 	after, err := c.d.o.Renewer.Stop(ctx, ren.ID, c.renewer(), oneLine(c.args.rest()))
 	if err != nil {

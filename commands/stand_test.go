@@ -414,11 +414,22 @@ func (e *engine) Approve(ctx context.Context, id string, by renew.Person, reason
 }
 
 func (e *engine) Deny(ctx context.Context, id string, by renew.Person, reason string) (renew.Renewal, error) {
-	err := e.decide(id, []renew.State{renew.Waiting}, func(r *renew.Renewal) { r.State, r.Approver, r.Ended = renew.Denied, by, e.clock.now() })
+	var was renew.State
+	err := e.decide(id, []renew.State{renew.Waiting, renew.Stopped}, func(r *renew.Renewal) {
+		was = r.State
+		r.State, r.Ended, r.Problem = renew.Denied, e.clock.now(), by.Name+" denied: "+reason
+		if was == renew.Stopped {
+			r.State, r.Problem = renew.Failed, by.Name+" gave it up: "+reason
+		}
+	})
 	if err != nil {
 		return renew.Renewal{}, err
 	}
-	e.step(id, renew.Step{Kind: renew.StepApproval, Outcome: renew.Bad, Text: by.Name + " denied: " + reason, By: by})
+	kind := renew.StepApproval
+	if was == renew.Stopped {
+		kind = renew.StepEnd
+	}
+	e.step(id, renew.Step{Kind: kind, Outcome: renew.Bad, Text: by.Name + " ended it: " + reason, By: by})
 	return e.Renewal(ctx, id)
 }
 

@@ -67,6 +67,9 @@ func looksLikeTime(s string) bool {
 // readTime reads a time. zone is the person's IANA zone ("": UTC). Without plan
 // a time after now is refused.
 func readTime(s, zone string, now time.Time, plan bool) (when, error) {
+	if len(s) > 100 {
+		return when{}, errNotTime
+	}
 	s = strings.Trim(strings.TrimSpace(s), `"'`)
 	w, err := readAny(s, zone, now, plan)
 	if err != nil {
