@@ -54,6 +54,7 @@ func reader(t *testing.T, dir, layout string, stop *atomic.Bool, loads *atomic.I
 				return
 			}
 		}
+		time.Sleep(100 * time.Microsecond) // leaves the machine to the writer
 	}
 }
 
@@ -76,9 +77,7 @@ func TestAReaderNeverSeesAMixture(t *testing.T) {
 		var stop atomic.Bool
 		var loads atomic.Int64
 		var wg sync.WaitGroup
-		for range 2 {
-			wg.Go(func() { reader(t, dir, layout, &stop, &loads) })
-		}
+		wg.Go(func() { reader(t, dir, layout, &stop, &loads) })
 		for i := range 200 {
 			m := ms[rand.N(len(ms))]
 			if i%3 == 2 {
@@ -155,7 +154,7 @@ func readAt(dir int, name string) ([]byte, error) {
 	return b[:n], err
 }
 
-// save and load hand materials to the child that is killed.
+// handOver writes materials for the child that is killed.
 func handOver(t *testing.T, dir string, ms []renew.Material) {
 	for i, m := range ms {
 		write(t, filepath.Join(dir, strconv.Itoa(i)+".chain"), m.Chain, 0o600)
@@ -197,9 +196,12 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		handOver(t, store, ms)
 		d := newDeployer(t)
 		var dir string
-		for i := range 50 {
-			if i%5 == 0 { // plain files again, so that adoption is killed too
-				dir = t.TempDir()
+		var empty bool // nothing was ever placed to the end
+		for i := range 60 {
+			if i%6 == 0 {
+				dir, empty = t.TempDir(), i%12 == 0
+			}
+			if i%6 == 0 && !empty { // plain files, so that adoption is killed too
 				files := where(dir, layout)
 				if err := os.MkdirAll(files, 0o755); err != nil {
 					t.Fatal(err)
@@ -209,7 +211,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			}
 			killOne(t, dir, layout, store, len(ms))
 			files := where(dir, layout)
-			if _, err := tls.LoadX509KeyPair(filepath.Join(files, "fullchain.pem"), filepath.Join(files, "privkey.pem")); err != nil {
+			_, err := tls.LoadX509KeyPair(filepath.Join(files, "fullchain.pem"), filepath.Join(files, "privkey.pem"))
+			if err != nil && !(empty && errors.Is(err, fs.ErrNotExist)) {
 				t.Fatalf("after kill %d: %v", i+1, err)
 			}
 			if i%2 == 0 {
@@ -218,6 +221,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			m := ms[rand.N(len(ms))]
 			place(t, d, target(dir, layout), m)
 			inPlace(t, files, m)
+			empty = false
 			if h := held(t, d, target(dir, layout)); !h.KeyFits || h.Leaf.SHA256 != m.SHA256 {
 				t.Fatalf("after kill %d: held %+v", i+1, h)
 			}
@@ -416,4 +420,19 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("temporary files:\n%s", out)
 		}
 	})
+}
+
+func TestAFirstPlaceCutShortLeavesNoVersionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	dir, d, m := t.TempDir(), newDeployer(t), good(t)
+	place(t, d, target(dir, renew.Flat), m)
+	if err := os.Remove(filepath.Join(dir, "privkey.pem")); err != nil { // as if killed before the last link
+		t.Fatal(err)
+	}
+	place(t, d, target(dir, renew.Flat), m)
+	inPlace(t, dir, m)
+	es, err := os.ReadDir(filepath.Join(dir, home))
+	if err != nil || len(es) != 2 { // the version and the link current
+		t.Errorf("%v: %v", es, err)
+	}
 }

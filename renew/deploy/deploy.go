@@ -192,7 +192,7 @@ func save(l layout) ([]version, error) {
 		return kept, err
 	}
 	cur = cur.completed()
-	v, ok := find(kept, cur)
+	v, ok := cover(kept, cur)
 	if !ok {
 		if v, err = l.keep(cur); err != nil {
 			return nil, err
@@ -214,6 +214,17 @@ func turn(l layout, v version) error {
 func find(kept []version, f files) (version, bool) {
 	for _, v := range kept {
 		if v.files.equal(f) {
+			return v, true
+		}
+	}
+	return version{}, false
+}
+
+// cover returns the newest version that holds all of f, which may be less than
+// a version: a name was taken away, or a kill came between the first links.
+func cover(kept []version, f files) (version, bool) {
+	for _, v := range kept {
+		if v.files.within(f) {
 			return v, true
 		}
 	}

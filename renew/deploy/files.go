@@ -135,6 +135,16 @@ func (f files) equal(g files) bool {
 	return true
 }
 
+// within reports that every file of part is a file of f.
+func (f files) within(part files) bool {
+	for k, b := range part {
+		if own, ok := f[k]; !ok || !bytes.Equal(own, b) {
+			return false
+		}
+	}
+	return true
+}
+
 // fingerprint is the SHA-256 of the DER certificate, lower-case hexadecimal.
 func fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
