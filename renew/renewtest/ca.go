@@ -112,7 +112,7 @@ func NewCA(o CAOptions) (*CA, error) {
 	if o.RSA {
 		keys = "rsa"
 	}
-	c := &CA{done: make(chan struct{})}
+	c := &CA{done: make(chan struct{}), log: requestLog{store: store}}
 	var front wfe.WebFrontEndImpl
 	withEnv(pebbleEnv(o), func() {
 		c.ca = ca.New(lg, store, "", keys, o.AlternateRoots, 1, profiles)

@@ -9,8 +9,10 @@ package renewtest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 )
 
 // T is the part of *testing.T and *testing.B that the helpers use.
@@ -42,17 +44,40 @@ func StartDNS(t T, o DNSOptions) *DNS {
 	return d
 }
 
-// Listen listens on one port, chosen by the system, on every one of ips (TCP).
-// Without ips it listens on 127.0.0.1. The listeners are in the order of ips.
-// Addresses beside 127.0.0.1 exist on Linux without further ado; elsewhere the
-// error says which one is missing.
+// Ports come from below the range that systems choose from by themselves (for
+// port 0 and for outgoing connections), so that one which is not in use now is
+// not taken a moment later by a connection of another test.
+const firstPort, lastPort = 10000, 32000
+
+var (
+	portMu sync.Mutex
+	given  = map[int]bool{} // ports that this process has given out
+)
+
+func randomPort() int {
+	portMu.Lock()
+	defer portMu.Unlock()
+	for {
+		p := firstPort + rand.IntN(lastPort-firstPort)
+		if !given[p] || len(given) > (lastPort-firstPort)/2 {
+			given[p] = true
+			return p
+		}
+	}
+}
+
+// Listen listens on one port on every one of ips (TCP). Without ips it listens
+// on 127.0.0.1. The listeners are in the order of ips. Addresses beside
+// 127.0.0.1 exist on Linux without further ado; elsewhere the error says which
+// one is missing.
 func Listen(ips ...string) ([]net.Listener, int, error) {
 	if len(ips) == 0 {
 		ips = []string{"127.0.0.1"}
 	}
 	var last error
 	for range 50 {
-		ls, port, err := listenOnce(ips)
+		port := randomPort()
+		ls, err := listenOnce(ips, port)
 		if err == nil {
 			return ls, port, nil
 		}
@@ -61,25 +86,24 @@ func Listen(ips ...string) ([]net.Listener, int, error) {
 	return nil, 0, fmt.Errorf("one port on %v: %w", ips, last)
 }
 
-func listenOnce(ips []string) ([]net.Listener, int, error) {
+func listenOnce(ips []string, port int) ([]net.Listener, error) {
 	var ls []net.Listener
-	port := 0
 	for _, ip := range ips {
 		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err != nil {
 			for _, l := range ls {
 				l.Close()
 			}
-			return nil, 0, err
+			return nil, err
 		}
 		ls = append(ls, l)
-		port = l.Addr().(*net.TCPAddr).Port
 	}
-	return ls, port, nil
+	return ls, nil
 }
 
-// FreePort returns a TCP port that was free on every one of ips a moment ago.
-// Another process may take it before it is used; prefer Listen.
+// FreePort returns a TCP port that was free on every one of ips a moment ago
+// and that this process has given to nobody else. Another process may take it
+// before it is used; prefer Listen.
 func FreePort(ips ...string) (int, error) {
 	ls, port, err := Listen(ips...)
 	if err != nil {
@@ -93,20 +117,13 @@ func FreePort(ips ...string) (int, error) {
 
 // FreePorts returns n different free ports of 127.0.0.1.
 func FreePorts(n int) ([]int, error) {
-	var ls []net.Listener
-	defer func() {
-		for _, l := range ls {
-			l.Close()
-		}
-	}()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		p, err := FreePort()
 		if err != nil {
-			return nil, fmt.Errorf("free port: %w", err)
+			return nil, err
 		}
-		ls = append(ls, l)
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, p)
 	}
 	return ports, nil
 }

@@ -3,6 +3,7 @@ package renewtest
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/letsencrypt/pebble/v2/db"
 )
 
 // Request is one request that the CA answered.
@@ -29,6 +32,8 @@ type requestLog struct {
 	all   []Request
 	fault func(w http.ResponseWriter, r *http.Request) bool
 
+	store *db.MemoryStore
+
 	// authz is held for writing while Pebble answers about an authorization
 	// and for reading while it answers about anything else. Pebble v2.10.1
 	// locks an authorization and then its store there, and elsewhere (new
@@ -45,7 +50,25 @@ func (l *requestLog) serve(h http.Handler, w http.ResponseWriter, r *http.Reques
 		l.authz.RLock()
 		defer l.authz.RUnlock()
 	}
+	if r.URL.Path == "/order-plz" {
+		l.afterReplaced(r)
+	}
 	h.ServeHTTP(w, r)
+}
+
+// afterReplaced comes after the last writer of the replaced order: Pebble
+// writes that it is replaced with a lock, and reads it without.
+func (l *requestLog) afterReplaced(r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_, serial, _ := strings.Cut(orderPayload(body).Replaces, ".")
+	b, _ := base64.RawURLEncoding.DecodeString(serial)
+	o, err := l.store.GetOrderByIssuedSerial(hex.EncodeToString(bytes.TrimLeft(b, "\x00")))
+	if err != nil {
+		return
+	}
+	o.RLock()
+	defer o.RUnlock()
 }
 
 // SetFault has f look at every request first; when it returns true it has
@@ -107,7 +130,7 @@ func (l *requestLog) wrap(h http.Handler) http.Handler {
 			q.Problem = p.Type
 		}
 		if path == "/order-plz" {
-			q.Names = orderNames(body)
+			q.Names = orderPayload(body).names()
 			if rec.status == http.StatusCreated {
 				q.Order = rec.Header().Get("Location")
 			}
@@ -118,26 +141,31 @@ func (l *requestLog) wrap(h http.Handler) http.Handler {
 	})
 }
 
-// orderNames reads the identifiers out of a signed newOrder request.
-func orderNames(body []byte) []string {
-	var jws struct{ Payload string }
-	if json.Unmarshal(body, &jws) != nil {
-		return nil
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(jws.Payload)
-	if err != nil {
-		return nil
-	}
-	var o struct{ Identifiers []struct{ Value string } }
-	if json.Unmarshal(payload, &o) != nil {
-		return nil
-	}
+// newOrder is what a newOrder request asks for.
+type newOrder struct {
+	Identifiers []struct{ Value string }
+	Replaces    string
+}
+
+// names returns the identifiers sorted.
+func (o newOrder) names() []string {
 	var names []string
 	for _, id := range o.Identifiers {
 		names = append(names, id.Value)
 	}
 	slices.Sort(names)
 	return names
+}
+
+// orderPayload reads a signed newOrder request; what is malformed is empty.
+func orderPayload(body []byte) (o newOrder) {
+	var jws struct{ Payload string }
+	if json.Unmarshal(body, &jws) == nil {
+		if payload, err := base64.RawURLEncoding.DecodeString(jws.Payload); err == nil {
+			_ = json.Unmarshal(payload, &o)
+		}
+	}
+	return o
 }
 
 // recorder keeps the status and the body of an error.
