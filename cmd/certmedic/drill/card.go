@@ -20,7 +20,8 @@ type Card struct {
 	Incident      string     `json:"incident"`
 	Postmortem    Postmortem `json:"postmortem"`
 
-	problems []string
+	challenge string // that the renewal used
+	problems  []string
 }
 
 // Durations are in seconds.
@@ -91,7 +92,7 @@ var happened = map[string]map[string]string{
 		"diagnosis":  "5 min: the cause was named at 01:57 UTC",
 		"verified":   "by hand, still at work at 02:30 UTC; over within the hour",
 		"hosts":      "4, files copied and links made on each, each looked at through a hosts file",
-		"challenge":  "HTTP-01, after the name had been pointed at the origin; pointed back later",
+		"challenge":  "HTTP-01, after the name had been pointed at the origin; pointed back afterwards",
 		"commands":   "a session of shell commands, on every host again",
 		"facts":      "written down by hand",
 		"left":       "certificate files in more disorder than before",
@@ -121,9 +122,7 @@ func (c Card) Text() string {
 	row("diagnosis", "detection to diagnosis", seconds(c.Durations.Diagnosis))
 	row("verified", "approval to every host verified", seconds(c.Durations.Verified))
 	row("hosts", "hosts verified", fmt.Sprintf("%d of %d, each by its own address", c.Hosts.Verified, c.Hosts.Total))
-	if then != nil {
-		row("challenge", "challenge", "DNS-01; no address was changed")
-	}
+	row("challenge", "challenge", c.challenge)
 	row("commands", "commands typed", fmt.Sprint(c.TypedCommands))
 	row("facts", "facts that nobody typed", fmt.Sprintf("%d of %d", c.Facts.Unaided, c.Facts.Total))
 	left := "nothing"

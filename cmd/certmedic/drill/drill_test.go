@@ -282,6 +282,30 @@ func TestChallengePaths(t *testing.T) {
 	}
 }
 
+func TestTheDomainIsAnAlias(t *testing.T) {
+	e := estate(t, Options{Broken: true})
+	got, err := e.resolve(t.Context())
+	want := "hachyderm.test."
+	for _, ip := range slices.Compact(addressesOf(e)) {
+		want += " " + ip
+	}
+	if err != nil || got != want {
+		t.Errorf("%q, want %q: %v", got, want, err)
+	}
+	e.DNS().SetCNAME(e.Domain(), "fritz.hachyderm.test")
+	if moved, err := e.resolve(t.Context()); err != nil || moved == got {
+		t.Errorf("re-pointed: %q %v", moved, err)
+	}
+}
+
+func addressesOf(e *Estate) (ips []string) {
+	for _, h := range e.Hosts() {
+		ip, _, _ := net.SplitHostPort(h.Address)
+		ips = append(ips, ip)
+	}
+	return ips
+}
+
 func TestLeftBehind(t *testing.T) {
 	e := estate(t, Options{Broken: true})
 	if left := e.LeftBehind(t.Context()); len(left) != 0 {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -62,6 +63,25 @@ func (e *Estate) Verified(ctx context.Context, sha256 string) (good []string, wr
 		good = append(good, h.name)
 	}
 	return good, wrong
+}
+
+// resolve asks the estate's name server where the domain is: its alias and its
+// addresses, in one line.
+func (e *Estate) resolve(ctx context.Context) (string, error) {
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, e.dns.Addr())
+	}}
+	alias, err := r.LookupCNAME(ctx, e.Domain()+".")
+	if err != nil {
+		return "", fmt.Errorf("alias of %s: %w", e.Domain(), err)
+	}
+	ips, err := r.LookupHost(ctx, e.Domain()+".")
+	if err != nil {
+		return "", fmt.Errorf("addresses of %s: %w", e.Domain(), err)
+	}
+	slices.Sort(ips)
+	return alias + " " + strings.Join(ips, " "), nil
 }
 
 // LeftBehind lists what a renewal should have taken away again: TXT records,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,6 +50,7 @@ type play struct {
 	tell func(line string)
 	card Card
 
+	names    string // what the domain resolved to at the start
 	detected time.Time
 	renewal  renew.Renewal
 }
@@ -103,7 +105,10 @@ func until(ctx context.Context, what string, done func() (bool, error)) error {
 
 // expire waits for the certificate's end and wants every host to have been
 // good before and to fail afterwards.
-func (p *play) expire(ctx context.Context) error {
+func (p *play) expire(ctx context.Context) (err error) {
+	if p.names, err = p.e.resolve(ctx); err != nil {
+		return err
+	}
 	if good, wrong := p.e.Verified(ctx, fingerprint(p.e.first)); len(good) != len(p.e.hosts) {
 		return fmt.Errorf("the estate was not well at the start: %w", errors.Join(wrong...))
 	}
@@ -115,7 +120,7 @@ func (p *play) expire(ctx context.Context) error {
 		return fmt.Errorf("wait for the expiry: %w", ctx.Err())
 	case <-wait.C:
 	}
-	err := until(ctx, "every host fails", func() (bool, error) {
+	err = until(ctx, "every host fails", func() (bool, error) {
 		good, _ := p.e.Verified(ctx, fingerprint(p.e.first))
 		return len(good) == 0, nil
 	})
@@ -202,12 +207,20 @@ func (p *play) renew(ctx context.Context, line string) error {
 		return err
 	}
 	approved := false
+	shown := map[string]string{}
+	p.tell("")
 	err := until(ctx, "the renewal ends", func() (bool, error) {
 		all, err := p.out.Renewals(ctx, certificate)
 		if err != nil || len(all) == 0 {
 			return false, err
 		}
 		p.renewal = all[0]
+		for _, h := range p.renewal.Hosts {
+			if h.State != renew.HostWaiting && h.State != shown[h.Host] {
+				shown[h.Host] = h.State
+				p.tell(fmt.Sprintf("%s: %s %s, %s", p.renewal.ID, h.Host, strings.ReplaceAll(h.State, "_", " "), stamp(h.At)))
+			}
+		}
 		if p.renewal.State == renew.Waiting && !approved {
 			approved = true
 			return false, p.approve(ctx)
@@ -233,6 +246,25 @@ func (p *play) renew(ctx context.Context, line string) error {
 	if n := len(p.e.ca.NewOrders(p.e.Domain())); n != 1 {
 		p.card.wrong("the CA saw %d orders, not one", n)
 	}
+	return p.proved(ctx)
+}
+
+// proved notes which challenge was used, and wants the domain to resolve to
+// what it did before.
+func (p *play) proved(ctx context.Context) error {
+	used := p.renewal.Ask.Challenge
+	if used == "" {
+		used = renew.HTTP01
+	}
+	now, err := p.e.resolve(ctx)
+	if err != nil {
+		return err
+	}
+	p.card.challenge = strings.ToUpper(used) + "; the domain's addresses stayed as they were"
+	if now != p.names {
+		p.card.challenge = strings.ToUpper(used) + "; the domain's addresses were changed"
+		p.card.wrong("%s resolved to %s, and now to %s", p.e.Domain(), p.names, now)
+	}
 	return nil
 }
 
@@ -252,15 +284,14 @@ func (p *play) verify(ctx context.Context) {
 	for _, err := range wrong {
 		p.card.wrong("%v", err)
 	}
-	p.tell("")
 	p.tell(fmt.Sprintf("Looked at from outside: %d of %d hosts serve the new certificate %.16s.", len(good), len(p.e.hosts), p.renewal.Issued.SHA256))
 }
 
 // end resolves and closes the incident, and writes the draft down.
 func (p *play) end(ctx context.Context) error {
 	id := p.card.Incident
-	gone := p.renewal.Ended.Sub(p.e.Expires()).Round(time.Second)
-	if _, err := p.say(ctx, fmt.Sprintf("/incident impact %s images did not load for %s, for everybody", id, gone)); err != nil {
+	gone := math.Ceil(p.renewal.Ended.Sub(p.e.Expires()).Seconds())
+	if _, err := p.say(ctx, fmt.Sprintf("/incident impact %s images did not load for %.0f s, for everybody", id, gone)); err != nil {
 		return err
 	}
 	if _, err := p.say(ctx, "/incident resolve "+id); err != nil {
