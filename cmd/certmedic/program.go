@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -79,19 +78,14 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	if o.Listen && o.Token == "" && !loopback(cfg.Listen) {
 		return nil, fmt.Errorf("%s can be reached from other machines, so a token is needed: set CERTMEDIC_TOKEN or CERTMEDIC_TOKEN_FILE, or listen on 127.0.0.1", cfg.Listen)
 	}
-	_, statErr := os.Stat(cfg.Data)
-	master, err := renew.MasterKey(masterKeyPath(cfg.Data), statErr == nil)
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := renew.NewSealer(master)
-	if err != nil {
-		return nil, err
-	}
 	if p.store, err = store.Open(ctx, cfg.Data, store.Options{Program: o.Name}); err != nil {
 		return nil, err
 	}
 	p.onStop("record", func(context.Context) error { return p.store.Close() })
+	sealer, err := openSealer(ctx, p.store, masterKeyPath(cfg.Data))
+	if err != nil {
+		return nil, err
+	}
 	roots, err := probe.LoadRoots(cfg.Roots...)
 	if err != nil {
 		return nil, err
@@ -238,6 +232,23 @@ func (p *program) Close() error {
 	}
 	p.stops = nil
 	return errors.Join(errs...)
+}
+
+// openSealer gets the master key. A new one is made only while the record has
+// nothing that an older one has sealed.
+func openSealer(ctx context.Context, s store.Store, keyFile string) (*renew.Sealer, error) {
+	sealed := false
+	err := s.View(ctx, func(tx store.Tx) error {
+		return tx.Scan(store.Range{Prefix: "renew/", Limit: 1}, func(string, []byte) error { sealed = true; return nil })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for sealed keys: %w", err)
+	}
+	master, err := renew.MasterKey(keyFile, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return renew.NewSealer(master)
 }
 
 // masterKeyPath is where the master key stands when it is a file: beside the
