@@ -12,6 +12,10 @@ import (
 	"github.com/certmedic/certmedic/store"
 )
 
+// In this file: opening and reading an incident. What happens to it later is
+// in change.go and milestone.go, its lines in timeline.go, the list in list.go,
+// writing in page.go and disk.go.
+
 // maxCertificates is how many certificates one incident may have: each is a key
 // of a transaction (store.MaxKeys).
 const maxCertificates = 50
@@ -40,8 +44,9 @@ type Declaration struct {
 }
 
 // Declare opens an incident. When an open one has one of the certificates, it
-// returns that one and ErrDuplicate, unless force. A Start in the future is
-// refused with ErrFuture.
+// returns that one and ErrDuplicate, unless force; a resolved one does not
+// count (reopen it, or declare anew). A Start in the future is refused with
+// ErrFuture.
 //
 // Declaring sets the milestones declared and, until earlier evidence comes,
 // detected; and started when the person said it.
@@ -200,6 +205,11 @@ func (b *Book) Incident(ctx context.Context, id string) (Incident, error) {
 	return i, err
 }
 
+// cleanPerson makes a person fit for the record; without a name the id is shown.
 func cleanPerson(p Person) Person {
-	return Person{ID: oneLine(p.ID, maxTitle), Name: oneLine(p.Name, maxTitle), Platform: oneLine(p.Platform, maxTitle)}
+	p = Person{ID: oneLine(p.ID, maxTitle), Name: oneLine(p.Name, maxTitle), Platform: oneLine(p.Platform, maxTitle)}
+	if p.Name == "" {
+		p.Name = p.ID
+	}
+	return p
 }

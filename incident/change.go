@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// In this file: status, severity, commander, impact, resolve and close, with
+// their gates.
+
 // Change is a change of an incident by a person.
 type Change struct {
 	By     Person
@@ -30,7 +33,7 @@ func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (I
 	if !to.Open() {
 		return Incident{}, fmt.Errorf("status %.40q is not investigating, identified or monitoring: %w", to, ErrState)
 	}
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		from := Status(p.r.Status)
 		if from == to {
 			return nil
@@ -82,7 +85,7 @@ func (b *Book) SetSeverity(ctx context.Context, id string, to Severity, c Change
 	if to < 1 || to > 4 {
 		return Incident{}, fmt.Errorf("severity %d is not 1 to 4: %w", to, ErrState)
 	}
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		from := p.r.Severity
 		if from == int(to) {
 			return nil
@@ -103,7 +106,7 @@ func (b *Book) SetCommander(ctx context.Context, id string, to Person, c Change)
 	if to.ID == "" {
 		return Incident{}, fmt.Errorf("the commander is nobody: %w", ErrState)
 	}
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		from := p.r.Commander.person()
 		if from.ID == to.ID {
 			return nil
@@ -129,7 +132,7 @@ func (b *Book) SetImpact(ctx context.Context, id string, impact string, c Change
 	if impact == "" {
 		return Incident{}, fmt.Errorf("no text for the impact: %w", ErrImpactEmpty)
 	}
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		from := p.r.Impact
 		if from == impact {
 			return nil
@@ -145,7 +148,7 @@ func (b *Book) AddCertificate(ctx context.Context, id, certificate string, c Cha
 	if certificate == "" {
 		return Incident{}, fmt.Errorf("the certificate's name is empty: %w", ErrState)
 	}
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		if slices.Contains(p.r.Certificates, certificate) {
 			return nil
 		}
@@ -164,7 +167,7 @@ func (b *Book) AddCertificate(ctx context.Context, id, certificate string, c Cha
 // just measured; with any, Resolve is refused with ErrFailing unless c.Reason
 // says why anyway. A resolved incident stays as it is.
 func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Change) (Incident, error) {
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		if Status(p.r.Status) == Resolved {
 			return nil
 		}
@@ -188,7 +191,7 @@ func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Chang
 // is refused with ErrImpactEmpty unless c.Reason says why anyway. Closed is
 // final; notes, the impact and said milestones can still be added.
 func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error) {
-	return b.change(ctx, id, c, func(p *page) error {
+	return b.change(ctx, id, c, func(p *page, c Change) error {
 		if Status(p.r.Status) == Closed {
 			return nil
 		}

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// In this file: milestones, the times claimed for them, and what contradicts
+// what.
+
 // Sources of a milestone's time.
 const (
 	sourceMeasured = "measured"
@@ -35,7 +38,7 @@ func (b *Book) SetMilestone(ctx context.Context, id string, m Milestone) (Incide
 	if rank(m.Kind, m.Source) == 0 {
 		return Incident{}, fmt.Errorf("source %.40q is not measured, said or derived: %w", m.Source, ErrState)
 	}
-	return b.change(ctx, id, Change{By: m.By, At: m.At}, func(p *page) error {
+	return b.change(ctx, id, Change{By: m.By, At: m.At}, func(p *page, c Change) error {
 		status := Status(p.r.Status)
 		if status.over() && m.Source != sourceSaid {
 			return fmt.Errorf("it is %s: %w", status, ErrState)
@@ -50,7 +53,7 @@ func (b *Book) SetMilestone(ctx context.Context, id string, m Milestone) (Incide
 
 // ClearMitigated takes the mitigated milestone away: an endpoint fails again.
 func (b *Book) ClearMitigated(ctx context.Context, id string, why string) (Incident, error) {
-	return b.change(ctx, id, Change{}, func(p *page) error {
+	return b.change(ctx, id, Change{}, func(p *page, c Change) error {
 		m, set := p.r.used(Mitigated)
 		if !set {
 			return nil

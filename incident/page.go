@@ -23,12 +23,17 @@ type page struct {
 
 // change opens the incident's record, lets fn change it and write lines, and
 // commits both together. A key that the timeline has, or an fn that writes
-// nothing, leaves everything as it was. fn may be run again.
-func (b *Book) change(ctx context.Context, id string, c Change, fn func(p *page) error) (Incident, error) {
+// nothing, leaves everything as it was. fn is given c with its person filled
+// in, and may be run again.
+func (b *Book) change(ctx context.Context, id string, c Change, fn func(p *page, c Change) error) (Incident, error) {
 	num, err := number(id)
 	if err != nil {
 		return Incident{}, err
 	}
+	if c.By == (Person{}) {
+		c.By = Bot
+	}
+	c.By = cleanPerson(c.By)
 	seed := newSeed()
 	var i Incident
 	err = b.s.Update(ctx, func(tx store.Tx) error {
@@ -46,7 +51,7 @@ func (b *Book) change(ctx context.Context, id string, c Change, fn func(p *page)
 		if p.at, err = happened(c.At, p.now); err != nil {
 			return err
 		}
-		if err := fn(p); err != nil || !p.done {
+		if err := fn(p, c); err != nil || !p.done {
 			return err
 		}
 		p.r.Updated = p.now

@@ -11,6 +11,9 @@ import (
 	"github.com/certmedic/certmedic/store"
 )
 
+// In this file: adding, correcting and reading lines. The hash chain is in
+// chain.go.
+
 // Append adds a line to the timeline; id, version and hashes are set here. An
 // entry with a Key that the timeline has is returned as it is, added false.
 // Private keys, tokens and passwords in Text are cut out first; cut says so.
@@ -26,7 +29,7 @@ func (b *Book) Append(ctx context.Context, incident string, e Entry) (stored Ent
 	if e.Text == "" && !e.Evidence.filled() {
 		return Entry{}, false, cut, fmt.Errorf("%s: the text is empty: %w", idOf(num), ErrState)
 	}
-	_, err = b.change(ctx, incident, Change{At: e.At}, func(p *page) error {
+	_, err = b.change(ctx, incident, Change{At: e.At}, func(p *page, c Change) error {
 		added = false
 		if e.Key != "" {
 			old, err := p.once(e.Key)
@@ -121,7 +124,7 @@ func (b *Book) Correct(ctx context.Context, incident, entry string, to Correctio
 		return Entry{}, fmt.Errorf("entry %.40q: %w", entry, ErrNotFound)
 	}
 	var stored Entry
-	_, err = b.change(ctx, incident, Change{At: c.At, Key: c.Key}, func(p *page) error {
+	_, err = b.change(ctx, incident, c, func(p *page, c Change) error {
 		old, err := p.current(number)
 		if err != nil {
 			return err
@@ -150,6 +153,15 @@ func (b *Book) Correct(ctx context.Context, incident, entry string, to Correctio
 		}
 		return err
 	})
+	if err != nil || stored.ID != "" {
+		return stored, err
+	}
+	history, err := b.History(ctx, incident) // corrected before, with the same key
+	for _, e := range history {
+		if e.ID == entry {
+			stored = e
+		}
+	}
 	return stored, err
 }
 

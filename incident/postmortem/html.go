@@ -14,10 +14,12 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
+// In this file: the page and the fragment. The chart is drawn in picture.go.
+
 // HTML returns the draft as one self-contained page: no script, no request to
 // anywhere, one inline style.
 func (d Draft) HTML() ([]byte, error) {
-	body, err := d.Fragment()
+	body, err := d.body("h1")
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +37,16 @@ func (d Draft) HTML() ([]byte, error) {
 // Fragment returns the draft's body alone, as sanitized HTML to stand inside
 // another page: an article of sections whose ids start with "pm-". It has no
 // style; its classes are postmortem, permalink, gap, scroll and picture.
-func (d Draft) Fragment() ([]byte, error) {
+func (d Draft) Fragment() ([]byte, error) { return d.body("h2") }
+
+// body writes the article, its title as a heading of level top.
+func (d Draft) body(top string) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("<article class=\"postmortem\">\n")
 	for n, s := range d.Sections {
 		level := "h2"
 		if n == 0 {
-			level = "h1"
+			level = top
 		}
 		id := "pm-" + s.Name
 		title := html.EscapeString(s.Title)

@@ -10,6 +10,8 @@ import (
 	"github.com/certmedic/certmedic/incident"
 )
 
+// In this file: writing Markdown, and making strangers' text harmless in it.
+
 // writer writes one section at a time. Whatever strangers wrote goes through
 // escape, code, quote, link or fence: it can neither end a table's cell nor
 // become HTML.

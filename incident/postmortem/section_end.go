@@ -116,7 +116,7 @@ func (w *writer) certificates() {
 	for _, r := range w.v.renewals {
 		add("issued", r.issued)
 	}
-	w.table([]string{"", "Serial", "SHA-256", "Issuer", "Valid until"}, rows)
+	w.table([]string{"Which", "Serial", "SHA-256", "Issuer", "Valid until"}, rows)
 }
 
 // messaging drafts a note for those inside and a statement for those outside.

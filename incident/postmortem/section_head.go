@@ -60,7 +60,7 @@ func (w *writer) header() {
 	}
 	rows = append(rows, []string{"Times", zone},
 		[]string{"Draft", "made from the record; " + count(len(w.d.Gaps), "gap") + " to fill, each marked TO FILL"})
-	w.table([]string{"", ""}, rows)
+	w.table([]string{"Field", "Value"}, rows)
 	var lines []string
 	for _, c := range i.Conflicts {
 		lines = append(lines, escape(c.Text))
