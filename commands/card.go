@@ -16,8 +16,11 @@ import (
 func (d *Desk) card(ctx context.Context, i incident.Incident) Reply {
 	now := d.o.Now().UTC()
 	r := Reply{State: incidentState(i), Public: true, Incident: i.ID, Links: []Link{{i.ID, incidentPath(i.ID)}}}
-	hosts, cause, cert := d.cardStanding(ctx, i, now)
-	next, buttons := nextStep(i, cert, hosts)
+	hosts, good, cause, cert := d.cardStanding(ctx, i, now)
+	next, buttons := nextStep(i, cert, good)
+	if good && i.Status.Open() {
+		r.State = StateWarning // nothing fails any more
+	}
 	r.Headline = end(fmt.Sprintf("%s %s %s%s: %s", i.ID, sev(i.Severity), i.Status, marks(i), strings.TrimRight(i.Title, ".")))
 	if next != "" {
 		r.Headline += " Next: " + end(next)
@@ -71,7 +74,7 @@ func (d *Desk) startedWords(i incident.Incident, now time.Time) string {
 }
 
 // cardStanding is how the incident's certificates stand by the last check.
-func (d *Desk) cardStanding(ctx context.Context, i incident.Incident, now time.Time) (hosts, cause string, cert renew.Certificate) {
+func (d *Desk) cardStanding(ctx context.Context, i incident.Incident, now time.Time) (hosts string, allGood bool, cause string, cert renew.Certificate) {
 	good, all := 0, 0
 	for n, name := range i.Certificates {
 		s, err := d.standing(ctx, name)
@@ -86,7 +89,7 @@ func (d *Desk) cardStanding(ctx context.Context, i incident.Incident, now time.T
 	if all > 0 {
 		hosts = fmt.Sprintf("%d of %d", good, all)
 	}
-	return hosts, cause, cert
+	return hosts, all > 0 && good == all, cause, cert
 }
 
 func lastFact(i incident.Incident, cert renew.Certificate) Fact {
@@ -100,12 +103,13 @@ func lastFact(i incident.Incident, cert renew.Certificate) Fact {
 }
 
 // nextStep is what to do next, and the buttons of a card.
-func nextStep(i incident.Incident, cert renew.Certificate, hosts string) (string, []Button) {
+func nextStep(i incident.Incident, cert renew.Certificate, good bool) (string, []Button) {
 	var b []Button
 	add := func(label, command, style string) {
 		b = append(b, Button{Label: label, Command: command, Style: style})
 	}
 	_, mitigated := i.Milestone(incident.Mitigated)
+	mitigated = mitigated || good
 	next := ""
 	switch {
 	case i.Status == incident.Closed:
@@ -142,9 +146,10 @@ func nextStep(i incident.Incident, cert renew.Certificate, hosts string) (string
 // changed answers a change of an incident: what was done, then the card's facts.
 func (c *call) changed(ctx context.Context, i incident.Incident, said string) Reply {
 	r := c.d.card(ctx, i)
-	r.Headline, r.Body = said, ""
+	r.Headline, r.Body, r.Public = said, "", c.public(i)
 	if i.Status.Open() {
-		next, _ := nextStep(i, c.d.firstCertificate(i), "")
+		_, good, _, cert := c.d.cardStanding(ctx, i, c.now())
+		next, _ := nextStep(i, cert, good)
 		if next != "" {
 			r.Body = "Next: " + end(next)
 		}
@@ -152,12 +157,10 @@ func (c *call) changed(ctx context.Context, i incident.Incident, said string) Re
 	return r
 }
 
-func (d *Desk) firstCertificate(i incident.Incident) renew.Certificate {
-	if len(i.Certificates) == 0 {
-		return renew.Certificate{}
-	}
-	cert, _ := d.o.Renewer.Inventory().Certificate(i.Certificates[0])
-	return cert
+// public reports whether everybody in the room may see an answer about an
+// incident: of a private one only in its own room.
+func (c *call) public(i incident.Incident) bool {
+	return !i.Private || strings.EqualFold(c.r.Room, i.ID)
 }
 
 // bookError gives the record's refusals their words.

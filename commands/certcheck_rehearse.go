@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/certmedic/certmedic/renew"
 )
@@ -34,8 +35,15 @@ func rehearsal(s renew.Standing) Reply {
 	case len(s.Rehearsal) == 0:
 		r.State, r.Headline = StateUnknown, s.Certificate.Name+" has not been rehearsed."
 	case len(bad) > 0:
-		r.State, r.Headline = StateWarning, end(fmt.Sprintf("A renewal of %s would fail today: %s", s.Certificate.Name, lower(proofText(bad[0]))))
+		how := ""
+		if onlyPath(bad) {
+			how = " with " + bad[0].Level
+		}
+		r.State, r.Headline = StateWarning, end(fmt.Sprintf("A renewal of %s%s would fail today: %s", s.Certificate.Name, how, lower(proofText(bad[0]))))
 		r.Body = nextOf(bad)
+		if ok := working(s.Certificate, s.Rehearsal); len(ok) > 0 && onlyPath(bad) {
+			r.Body += "With " + listed(ok, 3) + " it works: /renew " + s.Certificate.Name + " --challenge " + ok[0]
+		}
 	}
 	return r
 }
@@ -74,22 +82,66 @@ func nextOf(ps []renew.Proof) string {
 	return out
 }
 
-// proofLines is a line a level, good or not.
+// proofLines is a line a level, good or not. What is said twice is said once,
+// and more than two good ones of a level are one line.
 func proofLines(ps []renew.Proof) []Line {
+	good := map[string][]string{}
+	var once []renew.Proof
+	seen := map[string]bool{}
+	for _, p := range ps {
+		if k := p.Level + "\x00" + p.Subject + "\x00" + p.Text; !seen[k] {
+			seen[k] = true
+			once = append(once, p)
+			if p.OK {
+				good[p.Level] = append(good[p.Level], p.Subject)
+			}
+		}
+	}
 	var out []Line
-	for i, p := range ps {
-		if i == maxRows {
-			out = append(out, Line{StateInfo, fmt.Sprintf("and %d more: see the page", len(ps)-maxRows)})
-			break
+	said := map[string]bool{}
+	for i, p := range once {
+		if len(out) == maxRows {
+			return append(out, Line{StateInfo, fmt.Sprintf("and %d more: see the page", len(once)-i)})
 		}
-		l := Line{State: StateGood, Text: p.Level + " " + p.Subject + ": " + proofText(p)}
-		if p.OK && p.Text == "" {
-			l.Text = p.Level + " " + p.Subject + ": good"
+		many := p.OK && len(good[p.Level]) > 2
+		switch {
+		case !p.OK:
+			out = append(out, Line{StateCritical, p.Level + " " + p.Subject + ": " + proofText(p)})
+		case many && !said[p.Level]:
+			said[p.Level] = true
+			out = append(out, Line{StateGood, fmt.Sprintf("%s: %d good: %s", p.Level, len(good[p.Level]), listed(good[p.Level], 5))})
+		case !many && (p.Text == "" || strings.Contains(p.Text, p.Subject)):
+			out = append(out, Line{StateGood, p.Level + ": " + orElse(p.Text, p.Subject+" is good")})
+		case !many:
+			out = append(out, Line{StateGood, p.Level + " " + p.Subject + ": " + p.Text})
 		}
-		if !p.OK {
-			l.State = StateCritical
-		}
-		out = append(out, l)
 	}
 	return out
+}
+
+// working are the challenges of a rehearsal that have no fault.
+func working(c renew.Certificate, ps []renew.Proof) []string {
+	var out []string
+	for _, ch := range c.Challenges {
+		tried, bad := false, false
+		for _, p := range ps {
+			if p.Level == ch.Type {
+				tried, bad = true, bad || !p.OK
+			}
+		}
+		if tried && !bad {
+			out = append(out, ch.Type)
+		}
+	}
+	return out
+}
+
+// onlyPath reports that nothing but paths of challenges is broken.
+func onlyPath(bad []renew.Proof) bool {
+	for _, p := range bad {
+		if p.Level != renew.HTTP01 && p.Level != renew.DNS01 {
+			return false
+		}
+	}
+	return len(bad) > 0
 }

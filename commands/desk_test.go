@@ -397,6 +397,13 @@ func TestPrivate(t *testing.T) {
 	if p := r.say("ana", "main", "/incident list"); !strings.Contains(draw(p), "leaked") {
 		t.Errorf("ana does not see her own: %s", draw(p))
 	}
+	for room, public := range map[string]bool{"main": false, "INC-1": true} {
+		for _, line := range []string{"/incident note x", "/incident sev 2", "/incident lead me"} {
+			if p := r.must("ana", room, line+""); p.Public != public {
+				t.Errorf("%s in %s: public %v", line, room, p.Public)
+			}
+		}
+	}
 	r.posts = nil
 	r.engine.checked("media")
 	for _, p := range r.posts {

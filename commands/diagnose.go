@@ -238,11 +238,27 @@ func hostTable(hs []seenHost, max int) (Table, string) {
 		}
 		serves, until := "nothing seen", ""
 		if !h.Leaf.NotAfter.IsZero() {
-			serves, until = clip(h.Leaf.Subject, 30)+" "+short16(h.Leaf.Serial), stamp(h.Leaf.NotAfter)
+			serves, until = strings.TrimSpace(clip(commonName(h.Leaf.Subject), 30)+" "+short16(h.Leaf.Serial)), stamp(h.Leaf.NotAfter)
 		}
-		t.Rows = append(t.Rows, Row{State: hostState(h), Cells: []string{h.name, h.Address, serves, until, clip(h.Leaf.Issuer, 30), h.wordsOf()}})
+		t.Rows = append(t.Rows, Row{State: hostState(h), Cells: []string{h.name, h.Address, serves, until, clip(commonName(h.Leaf.Issuer), 30), h.wordsOf()}})
 	}
 	return t, ""
+}
+
+// commonName is the CN of a distinguished name as Go writes it, else all of it.
+func commonName(dn string) string {
+	_, cn, ok := strings.Cut(dn, "CN=")
+	if !ok {
+		return dn
+	}
+	for i := 0; i < len(cn); i++ { // commas inside the value are escaped
+		if cn[i] == '\\' {
+			i++
+		} else if cn[i] == ',' || cn[i] == '+' {
+			return cn[:i]
+		}
+	}
+	return cn
 }
 
 // unreached are findings of an address that nothing could be learned from.
@@ -260,10 +276,21 @@ func hostState(h seenHost) string {
 func findingLines(reports []renew.Report, max int) string {
 	var lines []string
 	seen := map[string]bool{}
+	count := map[string]int{}
 	more := 0
+	for _, r := range reports {
+		for _, a := range r.Addresses {
+			for _, f := range a.Findings {
+				count[f.ID]++
+			}
+		}
+	}
 	for _, r := range reports {
 		for _, f := range r.All() {
 			line := string(f.Severity) + " " + f.ID + ": " + end(f.Cause)
+			if n := count[f.ID] - 1; n > 0 {
+				line += fmt.Sprintf(" The same on %d more.", n)
+			}
 			if f.Next != "" {
 				line += " " + end(upper(f.Next))
 			}

@@ -57,7 +57,9 @@ func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply)
 	}
 	reply = clean(reply)
 	if reply.Incident != "" && !strings.EqualFold(reply.Incident, r.Room) {
-		c.post(reply.Incident, reply)
+		echo := reply
+		echo.Public = true
+		c.post(reply.Incident, echo)
 	}
 	return reply
 }

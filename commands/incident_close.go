@@ -35,7 +35,7 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, err
 	}
 	r.Headline = fmt.Sprintf("%s is closed. The postmortem draft is ready, with %s to fill in.", i.ID, r.Facts[0].Value)
-	r.Public, r.Incident = true, i.ID
+	r.Public, r.Incident = c.public(i), i.ID
 	return r, nil
 }
 

@@ -292,9 +292,7 @@ func (c *call) declared(ctx context.Context, i incident.Incident, notes []string
 		r.Buttons = append(r.Buttons, Button{Label: "Renew plan", Command: "/renew " + i.Certificates[0]})
 	}
 	r.Buttons = append(r.Buttons, Button{Label: "Show " + i.ID, Command: "/incident show " + i.ID}, Button{Label: "Resolve", Command: "/incident resolve " + i.ID})
-	if i.Private {
-		r.Public = false
-	}
+	r.Public = c.public(i)
 	return r
 }
 

@@ -37,7 +37,7 @@ func note(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, c.bookError(i, err)
 	}
-	r := Reply{State: StateInfo, Public: true, Incident: i.ID, Links: []Link{{i.ID, incidentPath(i.ID)}},
+	r := Reply{State: StateInfo, Public: c.public(i), Incident: i.ID, Links: []Link{{i.ID, incidentPath(i.ID)}},
 		Headline: fmt.Sprintf("%s %s, %s: %s", i.ID, e.ID, stamp(e.At), clip(oneLine(e.Text), 200))}
 	var body []string
 	if w.read != "" {

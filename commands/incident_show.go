@@ -41,7 +41,7 @@ func show(ctx context.Context, c *call) (Reply, error) {
 		}
 		lines = append(lines, line)
 	}
-	for _, x := range i.Conflicts {
+	for _, x := range i.Conflicts[:min(len(i.Conflicts), 5)] {
 		lines = append(lines, "not agreed: "+clip(oneLine(x.Text), 200))
 	}
 	r.Body = strings.TrimSpace(r.Body + "\n" + strings.Join(lines, "\n"))

@@ -296,7 +296,7 @@ func progressFacts(r renew.Renewal, cert renew.Certificate, now time.Time) []Fac
 		fs = append(fs, Fact{"challenge", c})
 	}
 	if r.Issued.Serial != "" {
-		fs = append(fs, Fact{"issued", "serial " + r.Issued.Serial + " by " + clip(r.Issued.Issuer, 40)})
+		fs = append(fs, Fact{"issued", "serial " + r.Issued.Serial + " by " + clip(commonName(r.Issued.Issuer), 40)})
 	}
 	if r.State.Final() && r.State != renew.Denied && !r.Ended.IsZero() {
 		from := r.Asked

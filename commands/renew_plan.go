@@ -139,6 +139,10 @@ func (c *call) broken(r *Reply, p renew.Plan, a renew.Ask) {
 		r.Headline = end(fmt.Sprintf("%s cannot be renewed with %s now: %s", name, p.Challenge.Type, lower(proofText(bad[0]))))
 	}
 	var advice []string
+	next := strings.TrimSpace(nextOf(bad))
+	if next != "" {
+		advice = append(advice, next)
+	}
 	for _, ok := range p.OthersOK {
 		r.Buttons = append(r.Buttons, Button{Label: "Renew with " + strings.ToUpper(ok), Style: "primary", Command: "/renew " + name + flagsOf(a, ok) + " --yes",
 			Confirm: startWords(p, ok)})
@@ -150,12 +154,12 @@ func (c *call) broken(r *Reply, p renew.Plan, a renew.Ask) {
 		}
 	}
 	if p.Challenge.Type == renew.HTTP01 && pathBroken(bad) {
-		advice = append(advice, "Or forward /.well-known/acme-challenge/ from every address named above to "+responder(p.Challenge)+", then rehearse again. DNS stays as it is.")
+		if !strings.Contains(next, "/.well-known/") {
+			advice = append(advice, "Or forward /.well-known/acme-challenge/ from every address named above to "+responder(p.Challenge)+", then rehearse again.")
+		}
+		advice = append(advice, "DNS stays as it is.")
 	}
-	if n := strings.TrimSpace(nextOf(bad)); n != "" {
-		advice = append(advice, n)
-	}
-	r.Body = strings.Join(advice, "\n") + "\n" + r.Body
+	r.Body = strings.Join(advice, "\n")
 }
 
 func pathBroken(bad []renew.Proof) bool {

@@ -345,7 +345,7 @@ func (e *engine) rollout(id string, both func(kind, text string, took time.Durat
 		if h.Host == e.failHost {
 			e.set(id, func(r *renew.Renewal) {
 				r.Hosts[n].State, r.State = renew.HostFailed, renew.Failed
-				r.Problem, r.Next, r.Ended = "the reload of "+h.Host+" failed: exit status 1", "look at the service's log", e.clock.now()
+				r.Problem, r.Next, r.Ended = "The reload of "+h.Host+" failed: exit status 1", "Look at the service's log.", e.clock.now()
 			})
 			e.step(id, renew.Step{Kind: renew.StepDeploy, Host: h.Host, Outcome: renew.Bad, Text: "The reload of " + h.Host + " failed.", Before: h.Before})
 			return
@@ -435,7 +435,7 @@ func (e *engine) Deny(ctx context.Context, id string, by renew.Person, reason st
 
 func (e *engine) Stop(ctx context.Context, id string, by renew.Person, reason string) (renew.Renewal, error) {
 	err := e.decide(id, []renew.State{renew.Running}, func(r *renew.Renewal) {
-		r.State, r.Problem, r.Next = renew.Stopped, "stopped by "+by.Name+": "+reason, "resume it, or roll it back"
+		r.State, r.Problem, r.Next = renew.Stopped, "Stopped by "+by.Name+": "+reason, "Resume it, or roll it back."
 	})
 	if err != nil {
 		return renew.Renewal{}, err
@@ -466,7 +466,7 @@ func (e *engine) Rollback(ctx context.Context, id string, by renew.Person, reaso
 		}
 	}
 	err = e.decide(id, []renew.State{renew.Done, renew.Stopped, renew.Failed}, func(r *renew.Renewal) {
-		r.State, r.Problem = renew.RolledBack, "rolled back by "+by.Name+": "+reason
+		r.State, r.Problem = renew.RolledBack, "Rolled back by "+by.Name+": "+reason
 		for n := range r.Hosts {
 			r.Hosts[n].State = renew.HostRolledBack
 		}
