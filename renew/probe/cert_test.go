@@ -76,8 +76,8 @@ func TestCertificates(t *testing.T) {
 		{name: "self-signed", cert: self.with(), want: []string{"self_signed"}},
 		{name: "self-signed and trusted", cert: self.with(), trust: []*authority{self}},
 		{name: "self-signed, expired, wrong name", cert: sign(t, leafTemplate(), newKey(t), nil, nil, []change{past, wrongName}).with(), want: []string{"expired", "name_mismatch", "self_signed"}},
-		{name: "untrusted root, served", cert: otherInter.leaf(t).with(otherInter, other), want: []string{"untrusted_root", "root_included"}, says: "Nobody's Root"},
-		{name: "untrusted root, not served", cert: otherInter.leaf(t).with(otherInter), want: []string{"untrusted_root"}, says: "Nobody's Root"},
+		{name: "untrusted root, served", cert: otherInter.leaf(t).with(otherInter, other), want: []string{"untrusted_root", "root_included"}, says: "ends at Nobody's Root"},
+		{name: "untrusted root, not served", cert: otherInter.leaf(t).with(otherInter), want: []string{"untrusted_root"}, says: "ends below Nobody's Root"},
 		{name: "untrusted root, one step", cert: other.leaf(t).with(other), want: []string{"untrusted_root", "root_included"}},
 		{name: "staging CA", cert: staging.leaf(t).with(staging), want: []string{"untrusted_root", "root_included"}, says: "staging or test CA"},
 		{name: "everything at once", cert: otherInter.leaf(t, past, wrongName).with(otherInter), want: []string{"expired", "name_mismatch", "untrusted_root"}},
@@ -96,6 +96,7 @@ func TestCertificates(t *testing.T) {
 		{name: "intermediate of tomorrow", cert: future.leaf(t).with(future), want: []string{"not_yet_valid"}, says: "Future Intermediate"},
 		{name: "expired cross-sign beside a valid path", cert: leaf.with(e.inter, other.cross(t, e.root, dates(-900*day, -day))), want: []string{"expired_extra_cert"}, says: "Test Root"},
 		{name: "expired twin of the intermediate", cert: leaf.with(e.root.cross(t, e.inter, dates(-900*day, -day)), e.inter), want: []string{"expired_extra_cert"}},
+		{name: "expired, with an expired twin of the intermediate", cert: e.inter.leaf(t, past).with(e.root.cross(t, e.inter, dates(-900*day, -day)), e.inter), want: []string{"expired", "expired_extra_cert"}},
 		{name: "chain ends before the leaf", cert: short.leaf(t).with(short), want: []string{"chain_horizon"}, says: "Short Intermediate"},
 		{name: "root long dead", cert: deadRoot.leaf(t).with(), want: []string{"expired_root"}, trust: []*authority{deadRoot}},
 		{name: "root just dead", cert: deadLater.leaf(t).with(), want: []string{"expired_root"}, trust: []*authority{deadLater}},
@@ -272,4 +273,43 @@ func TestMalformed(t *testing.T) {
 	bad = append(bad, 0xff) // trailing data
 	c := tls.Certificate{PrivateKey: leaf.key, Certificate: [][]byte{bad}, Leaf: leaf.cert}
 	wantIDs(t, check(t, prober(Options{}), query(serve(t, serving(c)))), "malformed")
+}
+
+// TestBoundary: both ends of the validity are inside it, in whole seconds.
+func TestBoundary(t *testing.T) {
+	t.Parallel()
+	c := &x509.Certificate{NotBefore: clock, NotAfter: clock.Add(time.Hour)}
+	for _, r := range []struct {
+		at             time.Duration
+		valid, expired bool
+	}{
+		{-time.Nanosecond, false, false}, {0, true, false}, {time.Hour, true, false},
+		{time.Hour + 999*time.Millisecond, true, false}, {time.Hour + time.Second, false, true},
+	} {
+		at := clock.Add(r.at)
+		if validAt(c, at) != r.valid || expiredAt(c, at) != r.expired {
+			t.Errorf("at %s: valid %v, expired %v", r.at, validAt(c, at), expiredAt(c, at))
+		}
+	}
+}
+
+// TestHostileChain: CA certificates of one name, each of which might have
+// signed each other, must not keep us busy.
+func TestHostileChain(t *testing.T) {
+	t.Parallel()
+	key := rsaKey(t, 2048)
+	c := newRoot(t, "Loop").leaf(t).with()
+	for i := range 200 {
+		k := crypto.Signer(key)
+		if i%2 == 0 {
+			k = newKey(t)
+		}
+		loop := sign(t, caTemplate("Loop"), k, nil, nil, []change{dates(-time.Duration(i+1)*day, time.Duration(i)*time.Hour)})
+		c.Certificate = append(c.Certificate, loop.cert.Raw)
+	}
+	began := time.Now()
+	rep := check(t, prober(Options{}, newRoot(t, "R")), query(serve(t, serving(c))))
+	if one(t, rep, "wrong_intermediate"); time.Since(began) > 5*time.Second {
+		t.Errorf("took %s", time.Since(began))
+	}
 }

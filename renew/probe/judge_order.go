@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"crypto/x509"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,7 +55,8 @@ func (j *judge) extras(sv served, t *trust) {
 		switch {
 		case selfSigned(c) && contains(sv.path, c):
 			j.add(found("root_included", about(j.s.text, c), "%s sends the root %s along, which clients must have already", j.s.text, title(c)))
-		case j.needed(c, sv, t):
+		case j.blamed(c):
+		case !expiredAt(c, j.now) && needed(c, t), !t.anchored() && contains(sv.path, c):
 		case expiredAt(c, j.now):
 			j.add(found("expired_extra_cert", about(j.s.text, c),
 				"%s sends a CA certificate (%s) along that expired at %s and that clients do not need", j.s.text, title(c), stamp(c.NotAfter)))
@@ -64,18 +66,22 @@ func (j *judge) extras(sv served, t *trust) {
 	}
 }
 
-// needed: c lies on a path, or is another certificate, not expired, of a CA
-// that does (a cross-sign for older clients).
-func (j *judge) needed(c *x509.Certificate, sv served, t *trust) bool {
-	if !t.anchored() {
-		return contains(sv.path, c)
-	}
+// blamed: c is what breaks the chain, and told as such.
+func (j *judge) blamed(c *x509.Certificate) bool {
+	return slices.ContainsFunc(j.out, func(f renew.Finding) bool {
+		return (f.ID == "expired_intermediate" || f.ID == "expired_root" || f.ID == "not_yet_valid") && f.Proof["sha256"] == fingerprint(c)
+	})
+}
+
+// needed: c lies on a path to a root, or is another certificate of a CA that
+// does (a cross-sign for older clients).
+func needed(c *x509.Certificate, t *trust) bool {
 	for _, chain := range t.best() {
 		if contains(chain, c) {
 			return true
 		}
 		for _, k := range chain[1:] {
-			if bytes.Equal(k.RawSubject, c.RawSubject) && bytes.Equal(k.RawSubjectPublicKeyInfo, c.RawSubjectPublicKeyInfo) && !expiredAt(c, j.now) {
+			if bytes.Equal(k.RawSubject, c.RawSubject) && bytes.Equal(k.RawSubjectPublicKeyInfo, c.RawSubjectPublicKeyInfo) {
 				return true
 			}
 		}

@@ -103,6 +103,25 @@ func flood(c net.Conn) {
 	}
 }
 
+// TestTap: what a server sends is bounded, and its first bytes are kept.
+func TestTap(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go func() {
+		for {
+			if _, err := theirs.Write(make([]byte, 1000)); err != nil {
+				return
+			}
+		}
+	}()
+	p := &tap{Conn: ours, left: 5500}
+	n, err := io.Copy(io.Discard, p)
+	if n != 5500 || !errors.Is(err, errTooMuch) || len(p.first) != maxFirst {
+		t.Errorf("%d bytes, %d kept, %v", n, len(p.first), err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

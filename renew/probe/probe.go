@@ -19,7 +19,7 @@ const (
 	DefaultTimeout     = 10 * time.Second
 	DefaultConcurrency = 64
 	maxAddresses       = 64 // of one endpoint
-	maxTries           = 32 // connections per address
+	maxTries           = 64 // connections per address
 )
 
 // Options of a Prober. The zero value is good for public endpoints.

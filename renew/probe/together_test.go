@@ -93,6 +93,9 @@ func TestDeclared(t *testing.T) {
 	says(t, one(t, rep, "node_divergence"), rep.Addresses[1].Address+" serves")
 	rep = one1(p2, d, stray)
 	says(t, one(t, rep, "declared_mismatch"), "another issuer: Foreign CA, not Test Intermediate 1")
+	known := d
+	known.Previous = []string{fingerprint(stray.cert)}
+	says(t, one(t, one1(p2, known, stray), "declared_mismatch"), "an older certificate")
 	says(t, one(t, one1(p, d, newer), "declared_mismatch"), "not the last issued one")
 
 	d.Issued, d.Previous = renew.Leaf{}, nil
