@@ -69,6 +69,7 @@ func FuzzProblem(f *testing.F) {
 	f.Add(500, []byte("\x00<html>"))
 	f.Add(409, []byte(`{"type":7}`))
 	f.Add(404, []byte(`null`))
+	f.Add(400, []byte(`{"TYPE":"urn:ietf:params:acme:error:badNonce","status":400}`))
 	key := newKey(f)
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		if status < 400 || status > 599 || len(body) > 1<<12 {
@@ -80,7 +81,11 @@ func FuzzProblem(f *testing.F) {
 			http: canned{status, body, http.Header{"Replay-Nonce": {"n"}, "Retry-After": {"9"}}}}
 		s.push("n", false)
 		c := &client{o: o, issuer: renew.Issuer{Directory: s.directory}, key: key, srv: s, kid: "https://ca.test/a/1"}
+		start := time.Now()
 		_, err := c.getAccount(t.Context(), c.kid)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%d %q: %s", status, body, took)
+		}
 		var ca *renew.CAError
 		if !errors.As(err, &ca) || ca.Type == "" && len(ca.Detail) == 0 && !strings.HasPrefix(string(bytes.TrimSpace(body)), "{") || len(ca.Detail) > 2100 || !utf8.ValidString(ca.Detail) {
 			t.Errorf("%d %q: %v %+v", status, body, err, ca)

@@ -156,16 +156,7 @@ func (w *wire) note(r *http.Request, resp *http.Response, body *[]byte, url stri
 	w.answered, w.status, w.refused = true, resp.StatusCode, false
 	if resp.StatusCode >= 400 {
 		w.snippet = printable(*body, 200)
-		var p map[string]any
-		if json.Unmarshal(*body, &p) != nil || p == nil {
-			*body = []byte("no problem document") // lego falls over JSON that is no object
-		}
-		if p["type"] == badNonce {
-			// Under its own name lego would sleep over it; see client.call.
-			w.refused = true
-			p["type"] = badNonce + ":refused"
-			*body, _ = json.Marshal(p)
-		}
+		*body = w.tame(*body)
 	}
 	if r.Method == http.MethodHead {
 		return // newNonce: the nonce is for this very call
@@ -191,6 +182,27 @@ func (s *server) keepDirectory(body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dir, s.dirAt, s.nonceAt = body, time.Now(), d.NewNonce
+}
+
+// tame makes an error's body one that lego's client can bear: it falls over
+// JSON null, and would sleep over a refused nonce, which client.call repeats at
+// once instead.
+func (w *wire) tame(body []byte) []byte {
+	var p *struct {
+		Type   string `json:"type"`
+		Detail string `json:"detail"`
+		Status int    `json:"status,omitempty"`
+	}
+	if json.Unmarshal(body, &p) != nil || p == nil {
+		return []byte("no problem document")
+	}
+	if p.Type != badNonce {
+		return body
+	}
+	w.refused = true
+	p.Type += ":refused"
+	out, _ := json.Marshal(p) // strings and a number: never fails
+	return out
 }
 
 // printable returns at most n bytes of b as one line for people.
