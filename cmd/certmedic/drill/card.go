@@ -130,7 +130,11 @@ func (c Card) Text() string {
 		left = fmt.Sprintf("%d things", len(c.LeftBehind))
 	}
 	row("left", "left behind", left)
-	row("postmortem", "postmortem", "drafted for "+c.Incident)
+	draft := "no draft"
+	if c.Postmortem.Markdown != "" {
+		draft = "drafted for " + c.Incident
+	}
+	row("postmortem", "postmortem", draft)
 	_ = w.Flush() // into memory
 	for _, p := range []string{c.Postmortem.Markdown, c.Postmortem.HTML, c.Postmortem.JSON} {
 		if p != "" {
