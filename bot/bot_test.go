@@ -269,7 +269,7 @@ func TestKeyEditsAlsoAfterRestart(t *testing.T) {
 }
 
 // keyDesk answers with a key, after something was posted with the same key.
-type keyDesk struct{ rooms *bot.Rooms }
+type keyDesk struct{}
 
 func (d *keyDesk) Do(ctx context.Context, q commands.Request, post func(commands.Post)) commands.Reply {
 	if q.Text == "/overtaken" {

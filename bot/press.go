@@ -13,6 +13,12 @@ import (
 // Press does what a message's button says, once: a second press answers who
 // pressed it before. A refused command gives the button back.
 func (r *Rooms) Press(ctx context.Context, room, message string, button int, by commands.Person) commands.Reply {
+	return r.PressLabel(ctx, room, message, button, "", by)
+}
+
+// PressLabel is Press, refused when the button's label is not the one that the
+// person saw: an edit may have put another button in its place. Label "" is any.
+func (r *Rooms) PressLabel(ctx context.Context, room, message string, button int, label string, by commands.Person) commands.Reply {
 	if by.ID == "" {
 		return problem("no_person", "It is not known who presses this.", "Give your name, for example ana.")
 	}
@@ -33,7 +39,7 @@ func (r *Rooms) Press(ctx context.Context, room, message string, button int, by 
 			p := problem("used", m.Used.Line(r.now())+".", "Nothing more was done.")
 			p.State = commands.StateInfo
 			refused = &p
-		case button < 0 || button >= len(m.Reply.Buttons):
+		case button < 0 || button >= len(m.Reply.Buttons) || label != "" && label != m.Reply.Buttons[button].Label:
 			p := problem("unknown_button", "The message has other buttons by now.", "Look at the message again.")
 			refused = &p
 		}

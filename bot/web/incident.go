@@ -1,0 +1,257 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file holds the incidents: the list, the page of one, its card, its draft.
+
+// incidentRow is an incident in a list.
+type incidentRow struct {
+	ID, Title, Severity, Status, State, Commander, Owner string
+	Certificates                                         []string
+	Declared, Started, Ended                             time.Time
+	Drill                                                bool
+}
+
+func incidentRows(p commands.IncidentsPage) []incidentRow {
+	var rows []incidentRow
+	for _, i := range p.Incidents {
+		row := incidentRow{
+			ID: i.ID, Title: i.Title, Severity: fmt.Sprintf("SEV%d", i.Severity), Status: string(i.Status),
+			State: incidentState(string(i.Status), int(i.Severity)), Commander: i.Commander.Name, Owner: i.Owner,
+			Certificates: i.Certificates, Declared: i.Declared, Drill: i.Drill, Started: i.Declared,
+		}
+		if m, ok := i.Milestone("started"); ok {
+			row.Started = m.At
+		}
+		if m, ok := i.Milestone("resolved"); ok {
+			row.Ended = m.At
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// incidentState is the colour of a status.
+func incidentState(status string, severity int) string {
+	switch status {
+	case "monitoring":
+		return commands.StateRunning
+	case "resolved":
+		return commands.StateGood
+	case "closed", "cancelled", "duplicate":
+		return commands.StateInfo
+	}
+	if severity > 2 {
+		return commands.StateWarning
+	}
+	return commands.StateCritical
+}
+
+// card is an incident in its room: the state first, then a few facts.
+type card struct {
+	ID, Title, State, Class, Commander string
+	Drill                              bool
+	Facts                              []commands.Fact
+	Started                            time.Time
+	Good, Of                           int
+}
+
+func cardOf(p commands.IncidentPage, now time.Time) card {
+	row := incidentRows(commands.IncidentsPage{Incidents: append(commands.IncidentsPage{}.Incidents, p.Incident)})[0]
+	c := card{ID: row.ID, Title: row.Title, Class: row.State, Commander: row.Commander, Drill: row.Drill, Started: row.Started}
+	c.State = row.ID + " " + row.Severity + " " + row.Status
+	for _, s := range p.Standings {
+		c.Good, c.Of = c.Good+s.HostsGood, c.Of+s.Hosts
+	}
+	commander := row.Commander
+	if commander == "" {
+		commander = "nobody yet"
+	}
+	c.Facts = []commands.Fact{{Name: "Commander", Value: commander}, {Name: "Started", Value: stamp(row.Started)}}
+	if row.Ended.IsZero() {
+		c.Facts = append(c.Facts, commands.Fact{Name: "Elapsed", Value: took(now.Sub(row.Started).Truncate(time.Second))})
+	} else {
+		c.Facts = append(c.Facts, commands.Fact{Name: "Lasted", Value: took(row.Ended.Sub(row.Started))})
+	}
+	if c.Of > 0 {
+		c.Facts = append(c.Facts, commands.Fact{Name: "Hosts good", Value: fmt.Sprintf("%d of %d", c.Good, c.Of)})
+	}
+	return c
+}
+
+type incidentsPage struct {
+	page
+	Words string
+	Rows  []incidentRow
+}
+
+func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
+	words := clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)
+	i, err := s.o.Pages.IncidentsPage(r.Context(), words)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	p := incidentsPage{page: s.page(w, r, ""), Words: words, Rows: incidentRows(i)}
+	open := 0
+	for _, row := range p.Rows {
+		if row.State != commands.StateInfo && row.State != commands.StateGood {
+			open++
+		}
+	}
+	p.Title, p.Here = fmt.Sprintf("Incidents: %d open", open), "incidents"
+	s.show(w, r, http.StatusOK, "incidents", p)
+}
+
+// entryView is an entry of the timeline.
+type entryView struct {
+	ID, By, Kind, Text, Link string
+	At, Recorded             time.Time
+	NewDay                   bool
+	Late                     bool // written down more than a minute after it happened
+	Version                  int
+	Facts                    []commands.Fact
+	Hosts                    []commands.Row
+	Output                   string
+}
+
+// shownEntries is how many entries of a long timeline are shown at first.
+const shownEntries = 200
+
+type incidentPage struct {
+	page
+	I         commands.IncidentPage
+	Card      card
+	Entries   []entryView
+	Hidden    int
+	Addresses []addressRow
+	Rows      []estateRow
+}
+
+func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
+	i, err := s.o.Pages.IncidentPage(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	p := incidentPage{page: s.page(w, r, ""), I: i}
+	p.Card = cardOf(i, p.Now)
+	p.Title, p.Here, p.Room = p.Card.State, "incidents", i.Incident.ID
+	p.Entries = entryViews(i)
+	if n := len(p.Entries); n > shownEntries && r.URL.Query().Get("all") != "1" {
+		p.Hidden = n - shownEntries
+		p.Entries = p.Entries[p.Hidden:]
+		p.Entries[0].NewDay = true
+	}
+	e := commands.EstatePage{At: i.At, Standings: i.Standings}
+	p.Rows, p.Addresses = estateRows(e), addressRows(e)
+	s.show(w, r, http.StatusOK, "incident", p)
+}
+
+func entryViews(p commands.IncidentPage) []entryView {
+	var all []entryView
+	day := ""
+	for _, e := range p.Timeline {
+		v := entryView{
+			ID: e.ID, By: e.By.Name, Kind: e.Kind, Text: e.Text, At: e.At, Recorded: e.Recorded, Version: e.Version,
+			Late: e.Recorded.Sub(e.At) > time.Minute,
+		}
+		if strings.HasPrefix(e.Link, "https://") || localPath(e.Link) == e.Link {
+			v.Link = e.Link
+		}
+		if d := e.At.UTC().Format(time.DateOnly); d != day {
+			day, v.NewDay = d, true
+		}
+		fact := func(name, value string) {
+			if value != "" {
+				v.Facts = append(v.Facts, commands.Fact{Name: name, Value: value})
+			}
+		}
+		if c := e.Evidence.Check; c.Certificate != "" {
+			fact("Certificate", c.Certificate)
+			fact("Verdict", c.Verdict)
+			fact("Cause", c.Cause)
+			for _, h := range c.Hosts {
+				until := ""
+				if !h.NotAfter.IsZero() {
+					until = stamp(h.NotAfter)
+				}
+				v.Hosts = append(v.Hosts, commands.Row{State: h.State, Cells: []string{h.Host, h.Address, strings.ReplaceAll(strings.Join(h.Findings, ", "), "_", " "), until, h.Serial}})
+			}
+		}
+		if st := e.Evidence.Step; st.Renewal != "" {
+			fact("Renewal", st.Renewal)
+			fact("Step", st.Step+", "+st.Outcome)
+			fact("Host", st.Host)
+			fact("Challenge", st.Challenge)
+			fact("Order", st.Order)
+			fact("Serial before", st.BeforeSerial)
+			fact("Serial after", st.AfterSerial)
+			fact("Fingerprint after", st.AfterSHA256)
+			fact("Issuer", st.Issuer)
+			if st.Took > 0 {
+				fact("Took", took(st.Took))
+			}
+			v.Output = st.Output
+		}
+		if a := e.Evidence.Approval; a.Renewal != "" {
+			fact("Renewal", a.Renewal)
+			fact("Decision", a.Decision)
+			fact("Asked by", a.AskedBy)
+			fact("Decided by", a.By)
+			fact("Reason", a.Reason)
+		}
+		if c := e.Evidence.Change; c.What != "" {
+			fact("Changed", c.What)
+			fact("From", c.From)
+			fact("To", c.To)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+type draftPage struct {
+	page
+	ID, State string
+	HTML      template.HTML
+}
+
+// draft is the postmortem as a page (…/draft) or as a file (…/draft.md).
+func (s *Site) draft(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	name, form, isFile := strings.Cut(r.PathValue("draft"), ".")
+	if name != "draft" || isFile && form != "md" && form != "html" && form != "json" {
+		s.notFound(w, r)
+		return
+	}
+	if isFile {
+		f, err := s.o.Pages.Draft(r.Context(), id, form)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		send(w, f)
+		return
+	}
+	i, err := s.o.Pages.IncidentPage(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	p := draftPage{page: s.page(w, r, ""), ID: i.Incident.ID}
+	p.State = cardOf(i, p.Now).State
+	p.Title, p.Here, p.Room = p.State+" · postmortem draft", "incidents", i.Incident.ID
+	// The fragment comes from incident/postmortem, which escapes what people
+	// wrote; the page's policy runs no script and loads nothing all the same.
+	p.HTML = template.HTML(i.Draft)
+	s.show(w, r, http.StatusOK, "draft", p)
+}
