@@ -99,7 +99,7 @@ func handshakeFaults(q renew.Query, s *sight, proof map[string]string) []renew.F
 	switch {
 	case s.asked && (n >= 0 || isReset(s.err) || isEOF(s.err)):
 		return nil // it wants a client certificate, which judge tells
-	case s.again != nil && s.again.stage == "" && s.again.kind == helloSmall:
+	case s.again != nil && len(s.again.certs) > 0 && s.again.kind == helloSmall:
 		return one(found("pq_intolerant", proof, "%s answers only when the ClientHello is small: with the post-quantum key share that current clients send, %s", s.text, howEnded(s)))
 	case s.again != nil && len(s.again.certs) > 0 && s.again.kind == helloOld:
 		return one(oldFault(s, proof))

@@ -107,7 +107,7 @@ func (p *Prober) confirm(ctx context.Context, q renew.Query, s *sight) {
 	switch {
 	case errors.As(s.again.err, &rec) && len(s.again.first) > 0:
 		s.look, s.again = *s.again, nil // its words outran the reset this time
-	case s.again.stage == "":
+	case len(s.again.certs) > 0:
 		if l := p.connect(ctx, q, s.addr, helloNow, p.o.Timeout); l.stage == "" {
 			s.tries = append(s.tries, s.look)
 			s.look, s.again = l, nil
