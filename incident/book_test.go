@@ -277,4 +277,10 @@ func TestList(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", c.f, got, c.want)
 		}
 	}
+	must[Incident](t)(b.Close(ctx, "INC-3", Change{Reason: "x"})) // declared without a certificate, joined by one
+	for _, i := range must[[]Incident](t)(b.List(ctx, Filter{Open: true})) {
+		if i.ID == "INC-3" {
+			t.Error("INC-3 is closed and listed as open")
+		}
+	}
 }

@@ -108,8 +108,11 @@ func (b *Book) Verify(ctx context.Context, id string) (broken string, err error)
 		if err != nil || broken != "" {
 			return err
 		}
-		if line != r.Lines || prev != r.Head {
+		switch {
+		case line != r.Lines:
 			broken = "line " + strconv.Itoa(min(line, r.Lines)+1)
+		case prev != r.Head:
+			broken = "line " + strconv.Itoa(line)
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -51,9 +52,12 @@ func TestVerifyStore(t *testing.T) {
 			tx.Put(lineKey(1, 2), b)
 			return tx.Put(lineKey(1, 3), a)
 		}, "E-3"},
-		"line added":      {func(tx store.Tx) error { return tx.Put(lineKey(1, 6), get(tx, 5)) }, "E-5"},
-		"line not JSON":   {func(tx store.Tx) error { return tx.Put(lineKey(1, 4), []byte("?")) }, "line 4"},
-		"everything gone": {func(tx store.Tx) error { return deleteLines(tx) }, "line 1"},
+		"line added":    {func(tx store.Tx) error { return tx.Put(lineKey(1, 6), get(tx, 5)) }, "E-5"},
+		"line not JSON": {func(tx store.Tx) error { return tx.Put(lineKey(1, 4), []byte("?")) }, "line 4"},
+		// The hash of the line itself is right: only the chain shows it.
+		"middle line forged": {func(tx store.Tx) error { return forge(tx, 3) }, "E-4"},
+		"last line forged":   {func(tx store.Tx) error { return forge(tx, 5) }, "line 5"},
+		"everything gone":    {func(tx store.Tx) error { return deleteLines(tx) }, "line 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +74,25 @@ func TestVerifyStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+func forge(tx store.Tx, n int) error {
+	v, err := tx.Get(lineKey(1, n))
+	if err != nil {
+		return err
+	}
+	var l diskLine
+	if err := json.Unmarshal(v, &l); err != nil {
+		return err
+	}
+	l.Text = "it was somebody else"
+	if l.Hash, err = hashOf(1, l); err != nil {
+		return err
+	}
+	if v, err = json.Marshal(l); err != nil {
+		return err
+	}
+	return tx.Put(lineKey(1, n), v)
 }
 
 func deleteLines(tx store.Tx) error {

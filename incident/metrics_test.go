@@ -125,6 +125,19 @@ func TestMetricsWalk(t *testing.T) {
 	}
 }
 
+// A status said to be from before the declaration holds from it on.
+func TestMetricsBackdated(t *testing.T) {
+	t.Parallel()
+	b, w := testBook(t)
+	id := declare(t, b).ID
+	w.add(30 * time.Minute)
+	i := must[Incident](t)(b.SetStatus(t.Context(), id, Identified, Change{By: ana, At: w.now().Add(-time.Hour)}))
+	m := MetricsOf(i, must[[]Entry](t)(b.Timeline(t.Context(), id)), w.now())
+	if got := span(m.ByStatus, "identified").Took; got != 30*time.Minute || len(m.ByStatus) != 1 {
+		t.Errorf("by status %+v", m.ByStatus)
+	}
+}
+
 func TestMetricsWhileItLasts(t *testing.T) {
 	t.Parallel()
 	b, w := testBook(t)
