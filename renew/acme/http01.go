@@ -113,6 +113,12 @@ func (t *tokens) open() []string {
 
 func listen(addr string) (*listener, error) {
 	tcp, err := net.Listen("tcp", addr)
+	// A program that is being started holds our own former listener open until
+	// its exec, for milliseconds.
+	for end := time.Now().Add(500 * time.Millisecond); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		tcp, err = net.Listen("tcp", addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("http-01 cannot listen on %s: %w%s", addr, err, listenHint(err))
 	}

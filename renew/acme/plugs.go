@@ -19,7 +19,8 @@ import (
 )
 
 // This file holds every call into lego, and turns lego's types into ours and
-// its errors into *renew.CAError.
+// its errors into *renew.CAError. It is longer than others so that lego stays
+// in one place.
 
 // quietLego sends what lego would print on standard error to log, once.
 var quietOnce sync.Once

@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ const (
 // resolver asks DNS servers, the first that answers.
 type resolver struct {
 	servers []string // host:port
+	nsPort  string   // of zones' own name servers; "": 53
 }
 
 // newResolver uses the configured servers (port 53 when none is said), or the
@@ -237,7 +239,7 @@ func (r resolver) authoritative(ctx context.Context, fqdn string) ([]string, err
 		}
 		if ips, err := r.addresses(ctx, ns.Ns); err == nil {
 			for _, ip := range ips {
-				out = append(out, net.JoinHostPort(ip.String(), "53"))
+				out = append(out, net.JoinHostPort(ip.String(), cmp.Or(r.nsPort, "53")))
 			}
 		}
 	}

@@ -47,6 +47,13 @@ func (d *DNS) query(w dns.ResponseWriter, r *dns.Msg) {
 	if zone != "" && len(m.Answer) == 0 {
 		m.Ns = []dns.RR{d.apex(zone, dns.TypeSOA)}
 	}
+	if w.RemoteAddr().Network() == "udp" {
+		size := dns.MinMsgSize
+		if o := r.IsEdns0(); o != nil {
+			size = max(size, int(o.UDPSize()))
+		}
+		m.Truncate(size)
+	}
 	_ = w.WriteMsg(m)
 }
 
