@@ -11,27 +11,36 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/certmedic/certmedic/store"
 )
 
 // This file keeps ACME accounts, one for each issuer, and makes private keys.
 
+// issuerAccount is the CA of one issuer, made at the first use.
+type issuerAccount struct {
+	mu sync.Mutex // held while the account is made
+	ca CA
+}
+
 // ca returns the CA of an issuer, with its account key made and sealed when it
 // is the first time. The account itself may not exist yet: see account.
 func (r *Runner) ca(ctx context.Context, i Issuer) (CA, error) {
-	r.accounts.Lock()
-	defer r.accounts.Unlock()
-	ca, _, _, err := r.caLocked(ctx, i)
+	a := r.accounts[i.Name]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ca, _, _, err := r.caLocked(ctx, i, a)
 	return ca, err
 }
 
 // account returns the CA with its account registered. again: the CA has
 // forgotten it, register once more.
 func (r *Runner) account(ctx context.Context, i Issuer, again bool) (CA, error) {
-	r.accounts.Lock()
-	defer r.accounts.Unlock()
-	ca, key, rec, err := r.caLocked(ctx, i)
+	a := r.accounts[i.Name]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ca, key, rec, err := r.caLocked(ctx, i, a)
 	if err != nil || (rec.URL != "" && !again) {
 		return ca, err
 	}
@@ -46,11 +55,11 @@ func (r *Runner) account(ctx context.Context, i Issuer, again bool) (CA, error) 
 	if ca, err = r.o.CAs(i, key, url); err != nil {
 		return nil, fmt.Errorf("issuer %s: %w", i.Name, err)
 	}
-	r.cas[i.Name] = ca
+	a.ca = ca
 	return ca, nil
 }
 
-func (r *Runner) caLocked(ctx context.Context, i Issuer) (CA, crypto.Signer, diskAccount, error) {
+func (r *Runner) caLocked(ctx context.Context, i Issuer, a *issuerAccount) (CA, crypto.Signer, diskAccount, error) {
 	var rec diskAccount
 	at := keyAccount(i.Name)
 	err := r.o.Store.View(ctx, func(tx store.Tx) error {
@@ -89,14 +98,14 @@ func (r *Runner) caLocked(ctx context.Context, i Issuer) (CA, crypto.Signer, dis
 			return nil, nil, rec, fmt.Errorf("account key of %s: %w", i.Name, err)
 		}
 	}
-	if ca := r.cas[i.Name]; ca != nil {
-		return ca, key, rec, nil
+	if a.ca != nil {
+		return a.ca, key, rec, nil
 	}
 	ca, err := r.o.CAs(i, key, rec.URL)
 	if err != nil {
 		return nil, nil, rec, fmt.Errorf("issuer %s: %w", i.Name, err)
 	}
-	r.cas[i.Name] = ca
+	a.ca = ca
 	return ca, key, rec, nil
 }
 

@@ -160,23 +160,39 @@ func pack(record any) []byte {
 	return b
 }
 
+// versioned is a record that says its version.
+type versioned interface{ version() int }
+
+func (d diskRenewal) version() int    { return d.V }
+func (d diskStepRecord) version() int { return d.V }
+func (d diskEvent) version() int      { return d.V }
+func (d diskIssued) version() int     { return d.V }
+func (d diskStanding) version() int   { return d.V }
+func (d diskAccount) version() int    { return d.V }
+
 // unpack decodes a record and refuses one of a newer version. A nil value
-// leaves record as it is.
-func unpack(key string, value []byte, record any) error {
+// leaves record, a pointer, as it is.
+func unpack(key string, value []byte, record versioned) error {
 	if value == nil {
 		return nil
 	}
-	var head struct {
-		V int `json:"v"`
+	err := json.Unmarshal(value, record)
+	v := record.version()
+	if err != nil {
+		var head struct {
+			V int `json:"v"`
+		}
+		_ = json.Unmarshal(value, &head) // what cannot be read at all has version 0
+		v = head.V
 	}
-	if err := json.Unmarshal(value, &head); err != nil {
+	if v > diskVersion {
+		return fmt.Errorf("record %s has version %d and this certmedic reads up to %d: use a newer certmedic", key, v, diskVersion)
+	}
+	if err != nil {
 		return fmt.Errorf("record %s cannot be read: %w", key, err)
 	}
-	if head.V > diskVersion || head.V < 1 {
-		return fmt.Errorf("record %s has version %d and this certmedic reads up to %d: use a newer certmedic", key, head.V, diskVersion)
-	}
-	if err := json.Unmarshal(value, record); err != nil {
-		return fmt.Errorf("record %s cannot be read: %w", key, err)
+	if v < 1 {
+		return fmt.Errorf("record %s has no version", key)
 	}
 	return nil
 }

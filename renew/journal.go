@@ -59,7 +59,9 @@ func (u *run) commit(ctx context.Context, c change) error {
 		return fmt.Errorf("journal %s: %w", d.Body.ID, err)
 	}
 	u.d, u.notes = d, nil
-	u.r.announce()
+	if d.Body.State != Running {
+		u.r.announce()
+	}
 	if len(steps) > 0 {
 		poke(u.r.wakeSend)
 	}

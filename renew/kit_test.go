@@ -600,12 +600,14 @@ type bench struct {
 	tune   func(*Options)
 	wrap   func(store.Store) store.Store
 	sealer *Sealer
+
+	patience time.Duration // VerifyFor
 }
 
 // newBench makes n hosts that serve a certificate which ends after left.
 func newBench(t testing.TB, n int, left time.Duration) *bench {
 	t.Helper()
-	b := &bench{ca: newTestCA(t), path: filepath.Join(t.TempDir(), "record.db")}
+	b := &bench{ca: newTestCA(t), path: filepath.Join(t.TempDir(), "record.db"), patience: 10 * time.Second}
 	b.world = &world{hosts: map[string]*host{}, roots: x509.NewCertPool()}
 	b.world.roots.AddCert(b.ca.root)
 	chain, key := b.ca.pair(t, []string{"media.example.com"}, time.Now().Add(-24*time.Hour), time.Now().Add(left))
@@ -652,7 +654,7 @@ func (b *bench) open(t testing.TB) *engine {
 	o := Options{
 		Store: s, Inventory: b.inv, Deployer: b.world, Prober: b.world, Sealer: b.sealer,
 		CAs:  func(Issuer, crypto.Signer, string) (CA, error) { return b.ca, nil },
-		Emit: b.take, CheckEvery: time.Hour, RehearseEvery: -1, VerifyFor: 400 * time.Millisecond, VerifyStep: 50 * time.Millisecond,
+		Emit: b.take, CheckEvery: time.Hour, RehearseEvery: -1, VerifyFor: b.patience, VerifyStep: 50 * time.Millisecond,
 	}
 	if b.wrap != nil {
 		o.Store = b.wrap(s)

@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -92,6 +93,7 @@ type wanted struct {
 	leaf   Leaf              // the new certificate; zero when going back
 	strict bool              // a critical finding of the right certificate counts
 	judge  Declared
+	looks  int // right looks in a row that are wanted; 0: 2
 }
 
 // verdicts of one address in one look.
@@ -139,13 +141,14 @@ func ownFaults(fs []Finding) []Finding {
 	return own
 }
 
-// await looks until every address serves what it should, twice in a row. It
+// await looks until every address serves what it should, w.looks times in a row. It
 // gives up early when something else, or a faulty chain, is served twice in a
 // row, and after VerifyFor otherwise. It returns the leaf seen last.
 func (r *Runner) await(ctx context.Context, c Certificate, t Target, w wanted) (Leaf, []Finding, error) {
 	first := []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond}
 	began := time.Now()
 	right, wrong := 0, 0
+	enough := cmp.Or(w.looks, 2)
 	for n := 0; ; n++ {
 		sights := r.look(ctx, c, t, w.judge)
 		worst, at := looksRight, sight{}
@@ -165,7 +168,7 @@ func (r *Runner) await(ctx context.Context, c Certificate, t Target, w wanted) (
 		default:
 			right, wrong = 0, 0
 		}
-		if right == 2 {
+		if right == enough {
 			return at.leaf, at.findings, nil
 		}
 		waited := time.Since(began)

@@ -45,6 +45,9 @@ func TestFailingHostIsRolledBack(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, 4, time.Hour)
 			c.spoil(t, b, b.hosts[2])
+			if name == "ignored" {
+				b.patience = 400 * time.Millisecond
+			}
 			e := b.start(t)
 			rn := e.renew(t, Ask{Force: true})
 			if rn.State != RolledBack || !strings.Contains(rn.Problem, c.says) || rn.Next == "" {
@@ -158,6 +161,7 @@ func TestPersonRollbackToExpiredIsRefused(t *testing.T) {
 func TestFailedRollbackIsSaid(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 2, time.Hour)
+	b.patience = 400 * time.Millisecond
 	b.hosts[1].failTest = errors.New("exit status 1")
 	b.hosts[0].onReload = func() { b.hosts[0].ignore = b.hosts[0].reloads > 1 } // takes the new one, then is deaf
 	e := b.start(t)

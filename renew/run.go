@@ -57,9 +57,8 @@ type Runner struct {
 	wakeSend chan struct{} // there are events to deliver
 	wakeRun  chan struct{} // there is a renewal to drive
 
-	people   sync.Mutex // one decision of a person at a time, and no driver starts amidst it
-	accounts sync.Mutex // guards cas and the making of accounts
-	cas      map[string]CA
+	people   sync.Mutex                // one decision of a person at a time, and no driver starts amidst it
+	accounts map[string]*issuerAccount // by issuer; fixed after New
 
 	mu      sync.Mutex
 	active  bool
@@ -115,7 +114,10 @@ func New(o Options) (*Runner, error) {
 	r := &Runner{
 		o: o, unit: time.Second,
 		wakeSend: make(chan struct{}, 1), wakeRun: make(chan struct{}, 1),
-		cas: map[string]CA{}, changed: make(chan struct{}), runs: map[int]*run{},
+		accounts: map[string]*issuerAccount{}, changed: make(chan struct{}), runs: map[int]*run{},
+	}
+	for name := range issuers {
+		r.accounts[name] = &issuerAccount{}
 	}
 	r.watch.init(o.Inventory.Certificates)
 	return r, nil
@@ -293,7 +295,7 @@ func (r *Runner) driven(n int) *run {
 	return r.runs[n]
 }
 
-// announce wakes everybody who waits for a renewal.
+// announce wakes everybody who waits for a renewal to be no longer running.
 func (r *Runner) announce() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

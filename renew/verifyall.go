@@ -66,7 +66,7 @@ func (u *run) hostsStillRight(ctx context.Context) error {
 		if len(all[i].Verify) == 0 {
 			return
 		}
-		w := wanted{served: map[string]string{}, before: d.Hosts[i].Served, leaf: d.Body.Issued, strict: true, judge: u.declared(d)}
+		w := wanted{served: map[string]string{}, before: d.Hosts[i].Served, leaf: d.Body.Issued, strict: true, judge: u.declared(d), looks: 1}
 		for _, a := range all[i].Verify {
 			w.served[a] = d.Body.Issued.SHA256
 		}

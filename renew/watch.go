@@ -165,6 +165,7 @@ func (r *Runner) watchEstate(ctx context.Context) {
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
 	checks, asks := make(chan struct{}, maxChecks), make(chan struct{}, maxAsks)
+	free := make(chan struct{}, 1) // a slot has become free
 	r.planWatch(ctx)
 	tick := time.NewTicker(watchTick) // short, so that a clock that jumps is noticed
 	defer tick.Stop()
@@ -174,13 +175,13 @@ func (r *Runner) watchEstate(ctx context.Context) {
 			s := r.watch.of(c.Name)
 			if len(c.Endpoints) > 0 && s.takeCheck(now, checks) {
 				jobs.Go(func() {
-					defer func() { <-checks }()
+					defer func() { <-checks; poke(free) }()
 					r.checkOnce(ctx, c, s)
 				})
 			}
 			if job := s.takeAsk(now, asks); job != "" {
 				jobs.Go(func() {
-					defer func() { <-asks }()
+					defer func() { <-asks; poke(free) }()
 					r.askOnce(ctx, c, s, job)
 				})
 			}
@@ -194,6 +195,7 @@ func (r *Runner) watchEstate(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-free:
 		}
 	}
 }

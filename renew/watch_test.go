@@ -251,6 +251,7 @@ func TestRehearsesByItself(t *testing.T) {
 func TestEndpointBesideTheHostsStops(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 3, time.Hour)
+	b.patience = 400 * time.Millisecond
 	c := &b.inv.Certificates[0]
 	c.Waves = [][]Target{{b.hosts[0].target()}, {b.hosts[1].target()}} // nobody told certmedic of cdn-3
 	e := b.start(t)

@@ -1,0 +1,145 @@
+package renew
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/certmedic/certmedic/store"
+)
+
+// TestWritesOfARenewal keeps the journal cheap: each write is a disk flush.
+func TestWritesOfARenewal(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 4, time.Hour)
+	var k *killer
+	b.wrap = func(s store.Store) store.Store {
+		k = &killer{Store: s, left: 1 << 30, killed: make(chan struct{})}
+		return k
+	}
+	e := b.start(t)
+	if rn := e.renew(t, Ask{Force: true}); rn.State != Done {
+		t.Fatal(rn.Problem)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t.Logf("%d writes for 4 hosts", k.writes)
+	if k.writes > 24 {
+		t.Errorf("%d writes for one renewal on 4 hosts", k.writes)
+	}
+}
+
+// many turns a bench into n certificates on its one host's listener each.
+func many(t testing.TB, n int) *bench {
+	b := newBench(t, 0, time.Hour)
+	b.inv.Certificates = nil
+	for i := range n {
+		domain := fmt.Sprintf("c%d.example.com", i)
+		chain, key := b.ca.pair(t, []string{domain}, time.Now().Add(-24*time.Hour), time.Now().Add(time.Hour))
+		h := newHost(t, fmt.Sprintf("host-%d", i), chain, key)
+		b.hosts = append(b.hosts, h)
+		b.world.hosts[h.name] = h
+		b.inv.Certificates = append(b.inv.Certificates, Certificate{
+			Name: fmt.Sprintf("c%d", i), Domains: []string{domain}, Issuer: "test", Challenges: []Challenge{{Type: HTTP01}},
+			Endpoints: []Endpoint{{Host: domain, Port: h.port(), Addresses: []string{"127.0.0.1"}}}, Waves: [][]Target{{h.target()}},
+		})
+	}
+	return b
+}
+
+// renewAll starts every certificate's renewal at once and waits for all.
+func (e *engine) renewAll(t testing.TB) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, c := range e.b.inv.Certificates {
+		all.Go(func() {
+			rn, err := e.Start(context.Background(), Ask{Certificate: c.Name, By: ana, Force: true})
+			if err == nil {
+				rn, err = e.Wait(soon(t), rn.ID)
+			}
+			if err != nil || rn.State != Done {
+				t.Errorf("%s: %v %s %s", c.Name, err, rn.State, rn.Problem)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	b := many(t, 40)
+	e := b.start(t)
+	e.renewAll(t)
+	if n, _ := b.ca.count(); n != 40 {
+		t.Errorf("%d orders for 40 certificates", n)
+	}
+	for i, h := range b.hosts {
+		rns, err := e.Renewals(soon(t), b.inv.Certificates[i].Name, 0)
+		if err != nil || len(rns) != 1 || rns[0].Issued.SHA256 != h.served(t) {
+			t.Errorf("%s: %v %d renewals", h.name, err, len(rns))
+		}
+	}
+}
+
+func BenchmarkHundredAtOnce(b *testing.B) {
+	for range b.N {
+		b.StopTimer()
+		w := many(b, 100)
+		e := w.start(b)
+		b.StartTimer()
+		e.renewAll(b)
+		b.StopTimer()
+		e.stop()
+		b.StartTimer()
+	}
+}
+
+func BenchmarkOneOnFourHosts(b *testing.B) {
+	w := newBench(b, 4, time.Hour)
+	e := w.start(b)
+	for b.Loop() {
+		if rn := e.renew(b, Ask{Force: true}); rn.State != Done {
+			b.Fatal(rn.Problem)
+		}
+	}
+}
+
+// BenchmarkIdleThousand reports what a thousand endpoints cost in memory while
+// nothing happens.
+func BenchmarkIdleThousand(b *testing.B) {
+	w := newBench(b, 1, 90*24*time.Hour)
+	c := w.inv.Certificates[0]
+	w.inv.Certificates = nil
+	for i := range 1000 {
+		one := c
+		one.Name = fmt.Sprintf("c%d", i)
+		w.inv.Certificates = append(w.inv.Certificates, one)
+	}
+	e := w.start(b)
+	eventually(b, "all are checked", func() bool {
+		s, err := e.Estate(context.Background())
+		if err != nil {
+			return false
+		}
+		time.Sleep(50 * time.Millisecond)
+		for _, s := range s {
+			if s.Checked.IsZero() {
+				return false
+			}
+		}
+		return true
+	})
+	time.Sleep(2 * flushAfter)
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.HeapAlloc)/(1<<20), "MB-heap")
+	for b.Loop() {
+		if _, err := e.Estate(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
