@@ -229,7 +229,7 @@ func alertFaults(q renew.Query, s *sight, proof map[string]string, n int) []rene
 	case n == 80:
 		return one(found("sni_unknown", proof, "%s has no certificate for %s: it ends the handshake with alert 80, as servers without one do%s", s.text, name, shows))
 	case n == 40 || n == 71:
-		return one(found("no_common_cipher", proof, "%s finds nothing in common with current clients, neither cipher nor key type (alert %d)", s.text, n))
+		return one(found("no_common_cipher", proof, "%s finds nothing in common with what browsers offer, neither cipher nor key type (alert %d)", s.text, n))
 	}
 	return one(found("handshake_failed", proof, "%s ends the TLS handshake with alert %d: %s", s.text, n, clean(s.err.Error(), 120)))
 }

@@ -144,8 +144,8 @@ func second(l look, q renew.Query) (hello, bool) {
 	return 0, false
 }
 
-// connect dials, speaks STARTTLS when asked, and records a handshake that has
-// at most limit time from its start.
+// connect dials, speaks STARTTLS when asked, and records a handshake. ctx bounds
+// all of it, limit the handshake.
 func (p *Prober) connect(ctx context.Context, q renew.Query, addr netip.AddrPort, kind hello, limit time.Duration) (l look) {
 	l = look{kind: kind, stage: stageDial}
 	began := time.Now()
@@ -157,14 +157,7 @@ func (p *Prober) connect(ctx context.Context, q renew.Query, addr netip.AddrPort
 		return l
 	}
 	defer raw.Close()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if t, ok := ctx.Deadline(); ok {
-		if err := raw.SetDeadline(t); err != nil {
-			l.err = err
-			return l
-		}
-	}
+	// The connection's deadline follows ctx, which has one: Options.Timeout.
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if q.StartTLS != "" {
@@ -174,6 +167,8 @@ func (p *Prober) connect(ctx context.Context, q renew.Query, addr netip.AddrPort
 		}
 	}
 	l.stage = stageHandshake
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	l.shake(ctx, raw, q.SNI)
 	return l
 }

@@ -65,7 +65,7 @@ func span(d time.Duration) string {
 	case d < time.Second:
 		return "less than 1 s"
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
+		return fmt.Sprintf("%d s", min(59, (d+time.Second/2)/time.Second))
 	case d < time.Hour:
 		return fmt.Sprintf("%d min", d/time.Minute)
 	case d < 48*time.Hour:
