@@ -21,7 +21,12 @@ func (b *Bolt) Backup(ctx context.Context, w io.Writer) (int64, error) {
 	var n int64
 	err := b.db.View(func(tx *bolt.Tx) error {
 		var err error
-		n, err = tx.WriteTo(&patientWriter{ctx: ctx, w: w})
+		n, err = tx.WriteTo(writeFunc(func(b []byte) (int, error) {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			return w.Write(b)
+		}))
 		return err
 	})
 	if cerr := ctx.Err(); err != nil && cerr != nil {
@@ -33,18 +38,10 @@ func (b *Bolt) Backup(ctx context.Context, w io.Writer) (int64, error) {
 	return n, nil
 }
 
-// patientWriter writes until ctx ends. It lives as long as one call of Backup.
-type patientWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
+// writeFunc makes a function a writer.
+type writeFunc func([]byte) (int, error)
 
-func (p *patientWriter) Write(b []byte) (int, error) {
-	if err := p.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return p.w.Write(b)
-}
+func (f writeFunc) Write(b []byte) (int, error) { return f(b) }
 
 // BackupFile writes a consistent copy to the file path (mode 0600) and
 // returns its size in bytes. The file appears whole, checked and durable, or

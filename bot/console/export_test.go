@@ -1,0 +1,4 @@
+package console
+
+// Length is for the tests of the widths.
+var Length = length
