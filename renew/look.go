@@ -125,16 +125,22 @@ func (w wanted) verdict(s sight) int {
 	return looksOther
 }
 
+// notItsFault are critical findings that no certificate can mend or cause: of
+// the service's settings, its neighbours, the record, the CA's way in. They
+// neither fail a host nor hold a renewal up.
+var notItsFault = map[string]bool{
+	"alpn_mismatch": true, "caa_forbids": true, "client_cert_required": true, "clock_skew": true, "expiring": true,
+	"http01_path": true, "legacy_tls_only": true, "no_common_cipher": true, "pq_intolerant": true, "renewal_overdue": true,
+}
+
 // ownFaults are the critical findings of an address that speak of the
-// certificate and its chain, not of its neighbours or of the record.
+// certificate and its chain.
 func ownFaults(fs []Finding) []Finding {
 	var own []Finding
 	for _, f := range fs {
-		switch f.ID {
-		case "not_deployed", "node_divergence", "renewal_overdue", "expiring":
-			continue
-		}
-		if f.Severity == Critical {
+		// What another address serves is judged when that address is looked at.
+		other := f.ID == "not_deployed" || f.ID == "node_divergence"
+		if f.Severity == Critical && !other && !notItsFault[f.ID] {
 			own = append(own, f)
 		}
 	}

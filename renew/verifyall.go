@@ -92,7 +92,7 @@ func (u *run) endpointsWrong(ctx context.Context) []Finding {
 			d := u.declared(u.state())
 			report := u.r.o.Prober.Check(ctx, endpointQuery(e, d))
 			for _, f := range report.All() {
-				if f.Severity != Critical || f.ID == "renewal_overdue" || f.ID == "expiring" {
+				if f.Severity != Critical || notItsFault[f.ID] {
 					continue
 				}
 				f.Cause = net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) + ": " + f.Cause
