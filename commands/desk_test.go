@@ -135,7 +135,9 @@ func TestTwiceIsOnce(t *testing.T) {
 			t.Errorf("%s: the second answer is %q, the first was %q", line, second.Headline, first.Headline)
 		}
 		if line != "/renew media --yes" {
-			again.Do(ctx, q, nil)
+			if third := again.Do(ctx, q, nil); !third.Problem.IsZero() {
+				t.Errorf("%s: after a restart: %+v", line, third.Problem)
+			}
 		}
 		after, _ := r.book.History(ctx, "INC-1")
 		if len(before) != len(after) {
@@ -373,6 +375,7 @@ func TestStrangersBytes(t *testing.T) {
 	evil.Subject, evil.Issuer = "a\x1b[2Jb\u202ec\n"+strings.Repeat("x", 5000), strings.Repeat("\x00y", 5000)
 	r.engine.served["127.0.0.11:8443"] = evil
 	r.must("ana", "main", "/incident declare \x1b[31mred\x00 \u202ealert --cert media")
+	r.must("ana", "main", "/incident note "+strings.Repeat("long\n", 2000))
 	for _, line := range []string{"/certcheck media", "/incident show", "/incident timeline", "/incident list"} {
 		got := draw(r.must("ana", "main", line))
 		if strings.ContainsAny(got, "\x1b\x00\u202e") || len(got) > 6000 {
@@ -570,5 +573,90 @@ func TestReplyInTheRoom(t *testing.T) {
 	r.posts = nil
 	if p := r.must("ana", "main", "/incident show"); p.Public || len(r.posts) != 0 {
 		t.Errorf("show is public or echoed: %+v", r.posts)
+	}
+}
+
+// TestScreen: no answer is longer than a screen, however large the estate, the
+// certificate and the timeline are.
+func TestScreen(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	media := &r.engine.inv.Certificates[0]
+	for n := 15; n < 100; n++ {
+		tg := target(fmt.Sprintf("cdn-%d", n), n)
+		media.Waves[1] = append(media.Waves[1], tg)
+		media.Endpoints[0].Addresses = append(media.Endpoints[0].Addresses, strings.TrimSuffix(tg.Verify[0], ":8443"))
+		r.engine.served[tg.Verify[0]] = leaf(1, t0.Add(-90*24*time.Hour), t0.Add(-2*time.Minute))
+	}
+	for n := range 60 {
+		c := r.engine.inv.Certificates[1]
+		c.Name, c.Domains = fmt.Sprintf("c-%d", n), []string{fmt.Sprintf("c-%d.example.com", n)}
+		r.engine.inv.Certificates = append(r.engine.inv.Certificates, c)
+		r.engine.check(c, r.clock.now())
+	}
+	r.engine.check(*media, r.clock.now())
+	for _, line := range []string{"/certcheck", "/certcheck media", "/incident declare images do not load --cert media", "/renew media", "/renew", "/certcheck who media", "/certcheck rehearse media", "/renew media --yes", "/renew status R-1", "/incident timeline", "/incident show", "/help"} {
+		p := r.must("ana", "main", line)
+		if n := strings.Count(draw(p), "\n"); n > 48 {
+			t.Errorf("%s: %d lines", line, n)
+		}
+		if len(p.Facts) > 5 || len(p.Buttons) > 5 {
+			t.Errorf("%s: %d facts, %d buttons", line, len(p.Facts), len(p.Buttons))
+		}
+	}
+	if p := r.say("ana", "main", "/certcheck media"); p.Done != 0 || !strings.Contains(p.Headline, "on 89 of 89 hosts") {
+		t.Errorf("all hosts are counted: %s", p.Headline)
+	}
+	r.engine.refused["127.0.0.11:8443"] = true
+	if p := r.say("ana", "main", "/incident resolve"); p.Problem.Code != "still_failing" || len(p.Headline) > 400 {
+		t.Errorf("resolve: %+v", p.Problem)
+	}
+}
+
+// TestMetricsOfARun: what the record says of one outage is true to the clock.
+func TestMetricsOfARun(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	r.must("ana", "main", "/incident declare images do not load --cert media --start -30m")
+	i, _ := r.book.Incident(ctx, "INC-1")
+	if m, _ := i.Milestone(incident.Started); m.Source != "measured" || len(i.Conflicts) != 1 {
+		t.Errorf("a said start beside a measured one: %+v, %d conflicts", m, len(i.Conflicts))
+	}
+	if p := r.must("ana", "main", "/incident show"); !strings.Contains(p.Body, "not agreed") {
+		t.Errorf("the contradiction is not shown: %s", p.Body)
+	}
+	r.must("ana", "main", "/incident lead me")
+	r.must("ana", "main", "/renew media --yes")
+	r.must("ana", "main", "/incident resolve")
+	es, _ := r.book.Timeline(ctx, "INC-1")
+	i, _ = r.book.Incident(ctx, "INC-1")
+	spans := map[string]time.Duration{}
+	for _, s := range incident.MetricsOf(i, es, r.clock.now()).Spans {
+		spans[s.Name] = s.Took
+	}
+	if spans["detect"] != time.Minute || spans["acknowledge"] == 0 || spans["mitigate"] == 0 || spans["resolve"] < spans["mitigate"] {
+		t.Errorf("spans: %v", spans)
+	}
+}
+
+func TestApprovalPolicy(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.engine.inv.Certificates[1].Approval.Self = true
+	r.must("dan", "main", "/renew api --yes --force")
+	if p := r.say("ben", "main", "/renew deny R-1"); p.Problem.Code != "not_approver" {
+		t.Errorf("ben denies: %+v", p.Problem)
+	}
+	r.must("DAN", "main", "/renew approve R-1") // names are compared without case; the policy allows one's own
+	if ren, _ := r.engine.Renewal(context.Background(), "R-1"); ren.State != renew.Done || ren.Approver.Name != "DAN" {
+		t.Errorf("R-1: %+v", ren)
+	}
+	r.engine.hold = true
+	r.must("ana", "main", "/renew media --yes")
+	r.must("ben", "main", "/renew stop R-2 why not")
+	r.must("ben", "main", "/renew deny R-2 start over")
+	if ren, _ := r.engine.Renewal(context.Background(), "R-2"); ren.State != renew.Failed {
+		t.Errorf("R-2: %+v", ren)
 	}
 }
