@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // the zones of the tests, on every machine
 
 	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/store"
