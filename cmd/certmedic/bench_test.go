@@ -180,7 +180,14 @@ func BenchmarkIdleMemory(b *testing.B) {
 	}
 	for b.Loop() {
 		c := exec.Command(binary, "serve", "-c", file)
+		out, err := c.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
 		if err := c.Start(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 200)); err != nil { // it says where the room is
 			b.Fatal(err)
 		}
 		waitChecked(b, binary, file, 1000)

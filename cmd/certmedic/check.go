@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,7 @@ configuration. Exit 0: clean; 1: findings at or above --fail-on; 2: wrong use.`,
 	c.Flags().IntVar(&f.concurrency, "concurrency", 16, "targets checked at the same time")
 	c.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "how long one address may take")
 	c.Flags().StringVar(&f.fail, "fail-on", "critical", "lowest `severity` that makes the exit code 1: info, warning or critical")
-	c.Flags().StringVar(&f.starttls, "starttls", "", "`protocol` to upgrade from: smtp, imap, pop3, ftp, ldap, postgres, ...")
+	c.Flags().StringVar(&f.starttls, "starttls", "", "`protocol` to upgrade from: "+strings.Join(probe.StartTLSProtocols(), ", "))
 	c.Flags().IntVar(&f.tries, "tries", 1, "connections to each address")
 	c.Flags().BoolVar(&f.allowPrivate, "allow-private", false, "fetch missing intermediates and CRLs from loopback and private addresses too")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -59,7 +60,7 @@ configuration. Exit 0: clean; 1: findings at or above --fail-on; 2: wrong use.`,
 		if err != nil {
 			return usageError{err}
 		}
-		p := probe.New(probe.Options{Roots: roots, Timeout: f.timeout, AllowPrivate: f.allowPrivate})
+		p := probe.New(probe.Options{Roots: roots, Timeout: f.timeout, AllowPrivate: f.allowPrivate, Concurrency: 4 * f.concurrency})
 		worst := f.each(c.Context(), p, queries, c.OutOrStdout())
 		if c.Context().Err() != nil {
 			return &exitError{code: exitFailed, text: "stopped before every target was checked"}
@@ -80,6 +81,9 @@ func (f *checkFlags) queries(args []string, in io.Reader) ([]renew.Query, error)
 	}
 	if f.concurrency < 1 || f.concurrency > 1024 || f.timeout <= 0 || f.tries < 1 || f.tries > 64 {
 		return nil, fmt.Errorf("--concurrency goes from 1 to 1024, --tries from 1 to 64, --timeout must be more than 0")
+	}
+	if f.starttls != "" && !slices.Contains(probe.StartTLSProtocols(), f.starttls) {
+		return nil, fmt.Errorf("--starttls %q is not known: use %s", f.starttls, strings.Join(probe.StartTLSProtocols(), ", "))
 	}
 	for _, a := range f.addrs {
 		if _, err := netip.ParseAddr(a); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/certmedic/certmedic/renew"
+	"github.com/certmedic/certmedic/renew/probe"
 )
 
 // This file reads the certificates of the inventory: names, challenge,
@@ -182,7 +183,7 @@ func (r *yamlReader) endpoints(n node, who string) []renew.Endpoint {
 				}
 			},
 			"starttls": func(n node) {
-				e.StartTLS = r.oneOf(n, "starttls", "smtp", "submission", "imap", "pop3", "ftp", "ldap", "postgres", "mysql", "xmpp", "sieve", "nntp")
+				e.StartTLS = r.oneOf(n, "starttls", probe.StartTLSProtocols()...)
 			},
 		})
 		if !r.has(i, "host") {
