@@ -63,6 +63,7 @@
     const form = e.target;
     if (!form.matches("form.press, form.say, #say")) return;
     e.preventDefault();
+    if (form.id === "say" && chosen()) return; // Enter takes the marked completion
     const as = form.elements.as;
     if (form.id !== "say" && as && !as.value && $("as")) as.value = $("as").value;
     if (form.classList.contains("press") && !as && $("as")) {
@@ -124,7 +125,7 @@
 
   // The line: history with the arrows, completion with Tab and the arrows.
   const text = $("text"), choices = $("choices");
-  let close = () => {}, remember = () => {};
+  let close = () => {}, remember = () => {}, chosen = () => false;
   if (text) {
     text.setAttribute("role", "combobox");
     text.setAttribute("aria-autocomplete", "list");
@@ -183,6 +184,7 @@
         text.setAttribute("aria-expanded", "true");
       }, 60);
     };
+    chosen = () => { const yes = !choices.hidden && at >= 0; if (yes) take(at); return yes; };
     text.addEventListener("input", ask);
     text.addEventListener("blur", close);
     text.addEventListener("keydown", (e) => {
@@ -193,8 +195,6 @@
         mark(e.key === "ArrowDown" ? at + 1 : at < 0 ? choices.children.length - 1 : at - 1);
       } else if (open && e.key === "Tab" && !e.shiftKey) {
         e.preventDefault(); take(Math.max(at, 0));
-      } else if (open && e.key === "Enter" && at >= 0) {
-        e.preventDefault(); take(at);
       } else if (open && e.key === "Escape") {
         e.preventDefault(); close();
       } else if (!open && e.key === "ArrowUp" && back > 0) {
@@ -208,7 +208,7 @@
   // "/" goes to the line or the filter.
   document.addEventListener("keydown", (e) => {
     const to = text || $("q");
-    if (e.key === "/" && to && !e.ctrlKey && !e.metaKey && !e.altKey && !e.target.closest("input, textarea, select")) {
+    if (e.key === "/" && to && !e.ctrlKey && !e.metaKey && !e.altKey && !(e.target.closest && e.target.closest("input, textarea, select"))) {
       to.focus();
       if (to === text && !text.value) { text.value = "/"; text.dispatchEvent(new Event("input")); }
       e.preventDefault();
