@@ -57,6 +57,12 @@ func (d *Desk) Complete(ctx context.Context, line, room string) []string {
 		}
 		return out
 	}
+	d.completeVerb(ctx, group, words, typed, room, add)
+	return out
+}
+
+// completeVerb offers what may follow in a line of one group.
+func (d *Desk) completeVerb(ctx context.Context, group string, words []string, typed, room string, add func(...string)) {
 	v := lookup(group)
 	rest := words[1:]
 	if len(rest) > 0 {
@@ -73,7 +79,7 @@ func (d *Desk) Complete(ctx context.Context, line, room string) []string {
 				add("--" + f.Name)
 			}
 		}
-		return out
+		return
 	}
 	last := ""
 	if len(rest) > 0 {
@@ -82,7 +88,7 @@ func (d *Desk) Complete(ctx context.Context, line, room string) []string {
 	if name, ok := strings.CutPrefix(last, "--"); ok {
 		if f, known := v.flag(name); known && f.Value != "" {
 			d.completeValue(name, add)
-			return out
+			return
 		}
 	}
 	d.completeArgs(ctx, v, rest, room, add)
@@ -93,7 +99,6 @@ func (d *Desk) Complete(ctx context.Context, line, room string) []string {
 			}
 		}
 	}
-	return out
 }
 
 // completeValue offers values of a flag.

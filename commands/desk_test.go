@@ -377,7 +377,15 @@ func TestStrangersBytes(t *testing.T) {
 	r.must("ana", "main", "/incident declare \x1b[31mred\x00 \u202ealert --cert media")
 	r.must("ana", "main", "/incident note "+strings.Repeat("long\n", 2000))
 	for _, line := range []string{"/certcheck media", "/incident show", "/incident timeline", "/incident list"} {
-		got := draw(r.must("ana", "main", line))
+		p := r.must("ana", "main", line)
+		got := draw(p)
+		for _, row := range p.Table.Rows {
+			for _, cell := range row.Cells {
+				if len(cell) > 200 {
+					t.Errorf("%s: a cell of %d bytes", line, len(cell))
+				}
+			}
+		}
 		if strings.ContainsAny(got, "\x1b\x00\u202e") || len(got) > 6000 {
 			t.Errorf("%s: %d bytes: %.300q", line, len(got), got)
 		}

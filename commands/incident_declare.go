@@ -27,45 +27,9 @@ func declareVerb() *verb {
 var sevWord = regexp.MustCompile(`^(?i)sev-?([0-9]+)$`)
 
 func declare(ctx context.Context, c *call) (Reply, error) {
-	d := incident.Declaration{Key: c.key(""), By: c.by(), Link: c.r.Link, Drill: c.args.has("drill") || c.d.o.Drill, Private: c.args.has("private")}
-	var notes []string
-	if s, ok := c.args.peek(); ok {
-		if m := sevWord.FindStringSubmatch(s); m != nil {
-			n, err := severityOf(m[1])
-			if err != nil {
-				return Reply{}, err
-			}
-			d.Severity = n
-			_, _ = c.args.take()
-		}
-	}
-	d.Title = oneLine(c.args.rest())
-	if d.Title == "" {
-		return Reply{}, c.v.problem("missing_title", "An incident needs a title: what people see.")
-	}
-	if n := len([]rune(d.Title)); n > 200 {
-		return Reply{}, Problem{Code: "long_title", Message: fmt.Sprintf("The title has %d characters; at most 200 are taken.", n), Hint: "Keep it short and add the rest as a note: /incident note the rest"}
-	}
-	certs, why, err := c.declareCerts(ctx, d.Title)
+	d, certs, notes, err := c.declaration(ctx)
 	if err != nil {
 		return Reply{}, err
-	}
-	if why != "" {
-		notes = append(notes, why)
-	}
-	for _, cert := range certs {
-		d.Certificates = append(d.Certificates, cert.Name)
-	}
-	if len(certs) > 0 {
-		d.Owner = certs[0].Owner
-	}
-	if c.args.has("start") {
-		w, err := readWhen(c.args.value("start"), c, false)
-		if err != nil {
-			return Reply{}, err
-		}
-		d.Start = w.at
-		notes = append(notes, w.words())
 	}
 	standings, lost := c.look(ctx, certs)
 	notes = append(notes, lost...)
@@ -91,6 +55,48 @@ func declare(ctx context.Context, c *call) (Reply, error) {
 		}
 	}
 	return c.declared(ctx, i, notes, slices.DeleteFunc(like, func(o incident.Incident) bool { return o.ID == i.ID })), nil
+}
+
+// declaration reads the line. notes say what was taken and how it was read.
+func (c *call) declaration(ctx context.Context) (d incident.Declaration, certs []renew.Certificate, notes []string, err error) {
+	d = incident.Declaration{Key: c.key(""), By: c.by(), Link: c.r.Link, Drill: c.args.has("drill") || c.d.o.Drill, Private: c.args.has("private")}
+	if s, ok := c.args.peek(); ok {
+		if m := sevWord.FindStringSubmatch(s); m != nil {
+			if d.Severity, err = severityOf(m[1]); err != nil {
+				return d, nil, nil, err
+			}
+			_, _ = c.args.take()
+		}
+	}
+	d.Title = oneLine(c.args.rest())
+	if d.Title == "" {
+		return d, nil, nil, c.v.problem("missing_title", "An incident needs a title: what people see.")
+	}
+	if n := len([]rune(d.Title)); n > 200 {
+		return d, nil, nil, Problem{Code: "long_title", Message: fmt.Sprintf("The title has %d characters; at most 200 are taken.", n), Hint: "Keep it short and add the rest as a note: /incident note the rest"}
+	}
+	certs, why, err := c.declareCerts(ctx, d.Title)
+	if err != nil {
+		return d, nil, nil, err
+	}
+	if why != "" {
+		notes = append(notes, why)
+	}
+	for n, cert := range certs {
+		d.Certificates = append(d.Certificates, cert.Name)
+		if n == 0 {
+			d.Owner = cert.Owner
+		}
+	}
+	if c.args.has("start") {
+		w, err := readWhen(c.args.value("start"), c, false)
+		if err != nil {
+			return d, nil, nil, err
+		}
+		d.Start = w.at
+		notes = append(notes, w.words())
+	}
+	return d, certs, notes, nil
 }
 
 // severityOf reads "1" to "4".
@@ -205,75 +211,6 @@ func (c *call) duplicate(ctx context.Context, i incident.Incident) error {
 		return p
 	}
 	return &refused{p, r}
-}
-
-// firstEvidence puts a check into a new incident: the check itself, when the
-// failure started and when it was detected.
-func (c *call) firstEvidence(ctx context.Context, i incident.Incident, s renew.Standing) (incident.Incident, error) {
-	var err error
-	if m, ok := startedOf(s); ok && s.Verdict == renew.Critical {
-		if i, err = c.d.o.Book.SetMilestone(ctx, i.ID, m); err != nil {
-			return i, fmt.Errorf("%s: milestone started: %w", i.ID, err)
-		}
-	}
-	if s.Verdict == renew.Critical && !s.Since.IsZero() {
-		m := incident.Milestone{Kind: incident.Detected, At: s.Since, Source: "measured", Text: "first failing check of " + s.Certificate.Name, By: incident.Bot}
-		if i, err = c.d.o.Book.SetMilestone(ctx, i.ID, m); err != nil {
-			return i, fmt.Errorf("%s: milestone detected: %w", i.ID, err)
-		}
-	}
-	if err = c.d.checkEntry(ctx, i.ID, s, c.key("check/"+s.Certificate.Name)); err != nil {
-		return i, err
-	}
-	return c.d.o.Book.Incident(ctx, i.ID)
-}
-
-// startedOf is when a failure began, where there is evidence: the notAfter of
-// an expiry; the last good check of a wrong certificate.
-func startedOf(s renew.Standing) (incident.Milestone, bool) {
-	m := incident.Milestone{Kind: incident.Started, Source: "measured", By: incident.Bot}
-	hs := hostsOf(s.Certificate, s.Reports)
-	var expired, wrong []seenHost
-	for _, h := range hs {
-		if h.has("expired") && !h.Leaf.NotAfter.IsZero() {
-			expired = append(expired, h)
-		}
-		if h.has("declared_mismatch") || h.has("name_mismatch") {
-			wrong = append(wrong, h)
-		}
-	}
-	switch {
-	case len(expired) > 0:
-		m.At = earliest(expired)
-		n, serial := 0, ""
-		for _, h := range expired {
-			if h.Leaf.NotAfter.Equal(m.At) {
-				n, serial = n+1, h.Leaf.Serial
-			}
-		}
-		m.Text = fmt.Sprintf("notAfter of serial %s, served by %d of %s", serial, n, plural(len(hs), "host"))
-		return m, true
-	case len(wrong) > 0 && !s.LastGood.IsZero():
-		m.At = s.LastGood
-		m.Text = "last check with every host good; then another certificate on " + listed(namesOf(wrong), 4)
-		return m, true
-	}
-	return m, false
-}
-
-// checkEntry puts a check on a timeline.
-func (d *Desk) checkEntry(ctx context.Context, id string, s renew.Standing, key string) error {
-	now := d.o.Now().UTC()
-	at := s.Checked
-	if at.IsZero() || at.After(now) {
-		at = now
-	}
-	e := incident.Entry{At: at, By: incident.Bot, Kind: incident.Check, Key: key, Evidence: incident.Evidence{Check: checkEvidence(s, now)}}
-	e.Text = e.Evidence.Check.Cause
-	if _, _, _, err := d.o.Book.Append(ctx, id, e); err != nil {
-		return fmt.Errorf("%s: check of %s: %w", id, s.Certificate.Name, err)
-	}
-	return nil
 }
 
 // declared answers a declaration: the card, what was taken and not, what the
