@@ -2,6 +2,19 @@
 // with its rollout host by host, the watch over the estate and the rehearsal.
 // It reaches the world through three plugs: a CA (renew/acme), a Deployer
 // (renew/deploy) and a Prober (renew/probe).
+//
+// A renewal is a journal in the store. Each step's intent is written before it
+// is acted on and its result after; the result of one step and the intent of
+// the next are one transaction, with the events that tell them. A process that
+// is killed anywhere resumes from there: it looks what the CA and the hosts
+// have before it does anything again, so there is no second order and no host
+// with a certificate whose key it does not have.
+//
+// What is where: run.go the Runner; start.go and decide.go what people ask;
+// drive.go the loop over phases, with preflight.go, issue.go, material.go,
+// baseline.go, rollout.go, verifyall.go and rollback.go; look.go what a host
+// serves; check.go, window.go, estate.go and watch.go the estate; journal.go,
+// events.go, keys.go and disk.go the record; account.go and seal.go keys.
 package renew
 
 import "errors"

@@ -108,13 +108,13 @@ func (a *authority) pair(t testing.TB, domains []string, from, to time.Time) (ch
 	return chain, keyPEM(der)
 }
 
-func leafOfPEM(t testing.TB, chain []byte) Leaf {
+func leafInPEM(t testing.TB, chain []byte) Leaf {
 	t.Helper()
 	certs, err := parseChain(chain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return LeafOf(certs[0])
+	return leafOf(certs[0])
 }
 
 // testCA is an ACME server as its client sees it.
@@ -389,7 +389,7 @@ func (h *host) place(chain, key []byte) error {
 	if err != nil {
 		return err
 	}
-	sha := LeafOf(sum[0]).SHA256
+	sha := leafOf(sum[0]).SHA256
 	dir := filepath.Join(h.dir, sha)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -447,7 +447,7 @@ func (h *host) served(t testing.TB) string {
 		return ""
 	}
 	defer c.Close()
-	return LeafOf(c.ConnectionState().PeerCertificates[0]).SHA256
+	return leafOf(c.ConnectionState().PeerCertificates[0]).SHA256
 }
 
 // onDisk is the fingerprint of the files, and fails the test when the key is another's.
@@ -460,7 +460,7 @@ func (h *host) onDisk(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("%s holds a certificate without its key: %v", h.name, err)
 	}
-	return LeafOf(pair.Leaf).SHA256
+	return leafOf(pair.Leaf).SHA256
 }
 
 // world is hosts as Deployer and Prober see them.
@@ -497,7 +497,7 @@ func (w *world) Held(_ context.Context, _ string, t Target) (Held, error) {
 	if err != nil {
 		return held, err
 	}
-	held.Leaf = LeafOf(certs[0])
+	held.Leaf = leafOf(certs[0])
 	_, err = tls.LoadX509KeyPair(filepath.Join(h.dir, "current", "fullchain.pem"), filepath.Join(h.dir, "current", "privkey.pem"))
 	held.KeyFits = err == nil
 	return held, nil
@@ -566,7 +566,7 @@ func (w *world) one(ctx context.Context, address string, q Query) AddressReport 
 	}
 	defer c.Close()
 	peers := c.(*tls.Conn).ConnectionState().PeerCertificates
-	ar.Leaf = LeafOf(peers[0])
+	ar.Leaf = leafOf(peers[0])
 	mids := x509.NewCertPool()
 	for _, p := range peers[1:] {
 		mids.AddCert(p)
@@ -611,7 +611,7 @@ func newBench(t testing.TB, n int, left time.Duration) *bench {
 	b.world = &world{hosts: map[string]*host{}, roots: x509.NewCertPool()}
 	b.world.roots.AddCert(b.ca.root)
 	chain, key := b.ca.pair(t, []string{"media.example.com"}, time.Now().Add(-24*time.Hour), time.Now().Add(left))
-	b.old = leafOfPEM(t, chain)
+	b.old = leafInPEM(t, chain)
 	cert := Certificate{Name: "media", Domains: []string{"media.example.com"}, Issuer: "test", Challenges: []Challenge{{Type: HTTP01}, {Type: DNS01}}}
 	for i := range n {
 		h := newHost(t, "cdn-"+strconv.Itoa(i+1), chain, key)

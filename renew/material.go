@@ -15,8 +15,8 @@ import (
 
 // This file checks what the CA issued before a host is touched.
 
-// LeafOf describes a parsed certificate.
-func LeafOf(c *x509.Certificate) Leaf {
+// leafOf describes a parsed certificate.
+func leafOf(c *x509.Certificate) Leaf {
 	sum, pub := sha256.Sum256(c.Raw), sha256.Sum256(c.RawSubjectPublicKeyInfo)
 	sans := append([]string{}, c.DNSNames...)
 	for _, ip := range c.IPAddresses {
@@ -102,7 +102,7 @@ func (m material) judge() (Leaf, []Finding) {
 	if name := leaf.Issuer.String(); !m.staging && (strings.Contains(name, "(STAGING)") || strings.Contains(name, "Fake LE")) {
 		add("untrusted_root", Warning, "The issuer is a staging CA, which clients do not trust: "+name+".", "Use the CA's production directory.")
 	}
-	return LeafOf(leaf), fs
+	return leafOf(leaf), fs
 }
 
 type adder func(id string, s Severity, cause, next string)

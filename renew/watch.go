@@ -58,15 +58,29 @@ func (w *watch) init(certs []Certificate) {
 
 func (w *watch) of(cert string) *watched { return w.certs[cert] }
 
-// schedule sets the next check: after every, or just after the earliest leaf
-// has expired (its last second counts in).
+// expiresNext is the earliest end of a leaf served that was still to come when
+// it was checked; zero: none.
+func (st diskStanding) expiresNext() (next time.Time) {
+	for _, rep := range st.Reports {
+		for _, a := range rep.Addresses {
+			end := a.Leaf.NotAfter
+			if end.Add(time.Second).After(st.Checked) && (next.IsZero() || end.Before(next)) {
+				next = end
+			}
+		}
+	}
+	return next
+}
+
+// schedule sets the next check: after every, or just after the next leaf
+// expires (its last second counts in).
 func (w *watch) schedule(cert string, st diskStanding, every time.Duration, now time.Time) {
 	s := w.of(cert)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := st.Checked.Add(every)
-	if end := st.NotAfter.Add(time.Second + 50*time.Millisecond); end.After(st.Checked) && end.Before(next) {
-		next = end
+	if end := st.expiresNext(); !end.IsZero() && end.Before(next) {
+		next = end.Add(time.Second + 50*time.Millisecond)
 	}
 	if st.Checked.IsZero() {
 		next = now
