@@ -36,19 +36,25 @@ func (c *crew) loose(fn func() error) {
 }
 
 func (c *crew) guard(fn func() error) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.mu.Lock()
-			if c.panic == nil {
-				c.panic = fmt.Sprintf("%v\n%s", p, debug.Stack())
-			}
-			c.mu.Unlock()
-			c.cancel()
-		}
-	}()
+	defer c.catch()
 	if err := fn(); err != nil {
 		c.fail(err)
 	}
+}
+
+// catch is deferred where a panic must not go further up: it is kept for wait,
+// and all is ended.
+func (c *crew) catch() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.mu.Lock()
+	if c.panic == nil {
+		c.panic = fmt.Sprintf("%v\n%s", p, debug.Stack())
+	}
+	c.mu.Unlock()
+	c.cancel()
 }
 
 // fail ends the run with err.

@@ -43,6 +43,7 @@ func (c *console) terminal(ctx context.Context, in, out *os.File) error {
 	tty.editor = term.NewTerminal(tty, c.o.Room+"> ")
 	tty.editor.History = past
 	tty.editor.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
+		defer c.crew.catch() // the editor holds no lock here, and would release it
 		return tty.key(ctx, line, pos, key)
 	}
 	tty.screen = newScreen(tty.editor)
