@@ -192,6 +192,7 @@ type addressRow struct {
 	NotBefore, NotAfter                         time.Time
 	Proof                                       []commands.Fact
 	More                                        []string // further findings
+	All                                         bool     // concerns all addresses
 }
 
 func (s *Site) certificate(w http.ResponseWriter, r *http.Request) {
@@ -237,7 +238,7 @@ func addressRows(p commands.EstatePage) []addressRow {
 				rows = append(rows, row)
 			}
 			for _, f := range report.Findings {
-				rows = append(rows, addressRow{Endpoint: report.Endpoint, Address: "all addresses", State: class(string(f.Severity)),
+				rows = append(rows, addressRow{Endpoint: report.Endpoint, Address: "all addresses", All: true, State: class(string(f.Severity)),
 					Word: strings.ReplaceAll(f.ID, "_", " "), Cause: f.Cause, Next: f.Next, Proof: facts(f.Proof)})
 			}
 		}
