@@ -141,19 +141,26 @@ func (l *certbot) keep(f files) (version, error) {
 	if have == nil {
 		top++
 	}
-	own := owners(filepath.Join(l.dir, "live", l.name))
+	missing := files{}
+	for k, b := range f {
+		if have[k] == nil {
+			missing[k] = b
+		}
+	}
+	file := func(kind string) string { return kind + strconv.Itoa(top) + ".pem" }
+	tmp := func(kind string) string { return path.Join(l.archive(), tmpName+file(kind)) }
+	if err := l.writeAll(missing, owners(filepath.Join(l.dir, "live", l.name)), tmp); err != nil {
+		for k := range missing {
+			_ = l.root.Remove(tmp(k)) // the write's error is the one to tell
+		}
+		return version{}, err
+	}
 	for _, k := range kinds {
-		b, ok := f[k]
-		if !ok || have[k] != nil {
+		if missing[k] == nil {
 			continue
 		}
-		file := k + strconv.Itoa(top) + ".pem"
-		tmp := path.Join(l.archive(), tmpName+file)
-		if err := l.write(tmp, b, own[k]); err != nil {
-			return version{}, err
-		}
-		if err := l.root.Rename(tmp, path.Join(l.archive(), file)); err != nil {
-			_ = l.root.Remove(tmp)
+		if err := l.root.Rename(tmp(k), path.Join(l.archive(), file(k))); err != nil {
+			_ = l.root.Remove(tmp(k))
 			return version{}, err
 		}
 	}

@@ -151,15 +151,8 @@ func (l *flat) fill(dir string, f files, mode fs.FileMode) error {
 	if err := l.root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	own := owners(l.dir)
-	for _, k := range kinds {
-		b, ok := f[k]
-		if !ok {
-			continue
-		}
-		if err := l.write(path.Join(dir, k+".pem"), b, own[k]); err != nil {
-			return err
-		}
+	if err := l.writeAll(f, owners(l.dir), func(kind string) string { return path.Join(dir, kind+".pem") }); err != nil {
+		return err
 	}
 	if err := l.root.Chmod(dir, mode); err != nil {
 		return err

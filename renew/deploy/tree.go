@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -147,6 +148,21 @@ func (t *tree) write(name string, data []byte, o owner) (err error) {
 		return err
 	}
 	return f.Sync()
+}
+
+// writeAll writes the files of f under the names that name gives them. They are
+// synced side by side: the file system then commits once for all of them
+// instead of once for each.
+func (t *tree) writeAll(f files, own map[string]owner, name func(kind string) string) error {
+	errs := make([]error, len(kinds))
+	var writing sync.WaitGroup
+	for i, k := range kinds {
+		if b, ok := f[k]; ok {
+			writing.Go(func() { errs[i] = t.write(name(k), b, own[k]) })
+		}
+	}
+	writing.Wait()
+	return errors.Join(errs...)
 }
 
 // sync puts a directory's entries on stable storage.
