@@ -165,6 +165,13 @@ func (r *Runner) Rollback(ctx context.Context, id string, by Person, reason stri
 		c := change{
 			steps: []Step{{Kind: StepRollback, Outcome: Note, By: by, Text: who(by) + " asked to roll back" + because(reason)}},
 			puts:  map[string][]byte{keyOpen(u.cert.Name): fmt.Append(nil, d.N)},
+			guard: func(tx store.Tx) error {
+				v, err := tx.Get(keyOpen(u.cert.Name))
+				if err != nil || v == nil || string(v) == fmt.Sprint(d.N) {
+					return err
+				}
+				return refuseOpen(tx, u.cert.Name)
+			},
 		}
 		c.edit = func(d *diskRenewal) error {
 			if err := notIn(d, Running, Stopped, Done, Failed); err != nil {

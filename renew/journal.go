@@ -38,6 +38,7 @@ type change struct {
 	steps []Step                   // in order; numbers, times and names are filled in
 	puts  map[string][]byte
 	dels  []string
+	guard func(store.Tx) error // looks first, inside the transaction; may be nil
 }
 
 // commit journals a change, durably and whole, and then makes it visible.
@@ -55,7 +56,7 @@ func (u *run) commit(ctx context.Context, c change) error {
 	for i := range steps {
 		u.stamp(&steps[i], &d, now)
 	}
-	if err := u.r.write(ctx, d, steps, c.puts, c.dels); err != nil {
+	if err := u.r.write(ctx, d, steps, c); err != nil {
 		return fmt.Errorf("journal %s: %w", d.Body.ID, err)
 	}
 	u.d, u.notes = d, nil
@@ -126,7 +127,7 @@ func (d diskRenewal) clone() diskRenewal {
 }
 
 // write puts a renewal with new steps and their events in one transaction.
-func (r *Runner) write(ctx context.Context, d diskRenewal, steps []Step, puts map[string][]byte, dels []string) error {
+func (r *Runner) write(ctx context.Context, d diskRenewal, steps []Step, c change) error {
 	record := pack(d)
 	values, events := make([][]byte, len(steps)), make([][]byte, len(steps))
 	for i, s := range steps {
@@ -137,6 +138,11 @@ func (r *Runner) write(ctx context.Context, d diskRenewal, steps []Step, puts ma
 		})
 	}
 	return r.o.Store.Update(ctx, func(tx store.Tx) error {
+		if c.guard != nil {
+			if err := c.guard(tx); err != nil {
+				return err
+			}
+		}
 		if err := tx.Put(keyRun(d.N), record); err != nil {
 			return err
 		}
@@ -148,12 +154,12 @@ func (r *Runner) write(ctx context.Context, d diskRenewal, steps []Step, puts ma
 		if err := putEvents(tx, events); err != nil {
 			return err
 		}
-		for k, v := range puts {
+		for k, v := range c.puts {
 			if err := tx.Put(k, v); err != nil {
 				return err
 			}
 		}
-		for _, k := range dels {
+		for _, k := range c.dels {
 			if err := tx.Delete(k); err != nil {
 				return err
 			}

@@ -187,3 +187,56 @@ func TestNewHostWithNothingBefore(t *testing.T) {
 		t.Errorf("%s: %s\n%s", rn.State, rn.Problem, e.told(t, rn.ID))
 	}
 }
+
+func TestRollbackBesideAnotherRenewalIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1, time.Hour)
+	e := b.start(t)
+	done := e.renew(t, Ask{Force: true})
+	b.ca.failing("NewOrder", errors.New("the exit is closed"))
+	stopped := e.renew(t, Ask{Force: true})
+	if done.State != Done || stopped.State != Stopped {
+		t.Fatal(done.State, stopped.State)
+	}
+	if _, err := e.Rollback(soon(t), done.ID, ben, ""); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), stopped.ID) {
+		t.Errorf("%v, want ErrBusy that names %s", err, stopped.ID)
+	}
+	if _, err := e.Deny(soon(t), stopped.ID, ben, "given up"); err != nil {
+		t.Fatal(err)
+	}
+	b.ca.failing("NewOrder", nil)
+	if rn := e.renew(t, Ask{Force: true}); rn.State != Done {
+		t.Fatal(rn.Problem)
+	}
+	if _, err := e.Rollback(soon(t), done.ID, ben, ""); !errors.Is(err, ErrState) {
+		t.Errorf("a rollback past a newer rollout: %v", err)
+	}
+}
+
+// TestLockedNameWaits: somebody else holds the certificate's name.
+func TestLockedNameWaits(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1, time.Hour)
+	e := b.start(t)
+	lease, err := e.store.Lock(soon(t), "renew/media", "another machine", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rn, err := e.Start(soon(t), Ask{Certificate: "media", By: ana, Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // it may only be too short to notice a fault, never too long
+	if r, _ := e.Renewal(soon(t), rn.ID); r.Step != StepPreflight {
+		t.Errorf("at %s although the name is locked", r.Step)
+	}
+	if n, _ := b.ca.count(); n != 0 {
+		t.Error("ordered although the name is locked")
+	}
+	if err := lease.Release(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if rn = e.wait(t, rn.ID); rn.State != Done {
+		t.Error(rn.Problem)
+	}
+}
