@@ -27,7 +27,7 @@ func TestChurn(t *testing.T) {
 	}
 	b.db.NoSync = true // the order on disk is not the subject
 	want := map[string]string{}
-	rounds := 600
+	rounds := 360
 	if testing.Short() {
 		rounds = 100
 	}
