@@ -36,6 +36,7 @@ func (s *Site) funcs() template.FuncMap {
 		"took":   took,
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"stamp":  stamp,
+		"exact":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"day":    func(t time.Time) string { return t.UTC().Format("Monday 2006-01-02") },
 		"local":  func(p string) bool { return p != "" && localPath(p) == p },

@@ -148,7 +148,7 @@ func (d *record) IncidentPage(_ context.Context, id string) (commands.IncidentPa
 		Draft: []byte(draft)}, nil
 }
 
-const draft = `<h1>INC-7 Images do not load</h1><p>SEV1, 2026-11-22, commander ana. <mark>2 gaps to fill.</mark></p>
+const draft = `<h2 id="head">INC-7 Images do not load</h2><p>SEV1, 2026-11-22, commander ana. <mark>2 gaps to fill.</mark></p>
 <h2 id="summary">Summary</h2><p>All four hosts of media served a certificate that had ended at 2026-11-22 01:52 UTC. Its renewal was overdue since 2026-10-25 01:52 UTC.</p>
 <h2 id="impact">Impact</h2><table><thead><tr><th>What</th><th>How much</th></tr></thead><tbody><tr><td>Endpoints affected</td><td>4 of 4</td></tr><tr><td>Duration</td><td>19 min</td></tr></tbody></table><p><mark>TO FILL: customers affected</mark></p>
 <h2 id="timeline">Timeline</h2><ul><li>01:52:00 UTC started</li><li>01:52:20 UTC detected</li></ul>`
