@@ -143,7 +143,7 @@ func (u *run) order(ctx, soft context.Context, kind string) (o Order, ca CA, err
 		return o, ca, u.refused(kind, err)
 	}
 	if o.Status == "invalid" {
-		return o, ca, u.failed(kind, errors.New("the order is no longer valid at the CA"))
+		return o, ca, u.failed(kind, errors.New("the CA has closed this order; it may have looked for the proof while certmedic was not running"))
 	}
 	return o, ca, nil
 }

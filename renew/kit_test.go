@@ -114,7 +114,7 @@ func leafInPEM(t testing.TB, chain []byte) Leaf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return leafOf(certs[0])
+	return LeafOf(certs[0])
 }
 
 // testCA is an ACME server as its client sees it.
@@ -389,7 +389,7 @@ func (h *host) place(chain, key []byte) error {
 	if err != nil {
 		return err
 	}
-	sha := leafOf(sum[0]).SHA256
+	sha := LeafOf(sum[0]).SHA256
 	dir := filepath.Join(h.dir, sha)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -447,7 +447,7 @@ func (h *host) served(t testing.TB) string {
 		return ""
 	}
 	defer c.Close()
-	return leafOf(c.ConnectionState().PeerCertificates[0]).SHA256
+	return LeafOf(c.ConnectionState().PeerCertificates[0]).SHA256
 }
 
 // onDisk is the fingerprint of the files, and fails the test when the key is another's.
@@ -460,7 +460,7 @@ func (h *host) onDisk(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("%s holds a certificate without its key: %v", h.name, err)
 	}
-	return leafOf(pair.Leaf).SHA256
+	return LeafOf(pair.Leaf).SHA256
 }
 
 // world is hosts as Deployer and Prober see them.
@@ -497,7 +497,7 @@ func (w *world) Held(_ context.Context, _ string, t Target) (Held, error) {
 	if err != nil {
 		return held, err
 	}
-	held.Leaf = leafOf(certs[0])
+	held.Leaf = LeafOf(certs[0])
 	_, err = tls.LoadX509KeyPair(filepath.Join(h.dir, "current", "fullchain.pem"), filepath.Join(h.dir, "current", "privkey.pem"))
 	held.KeyFits = err == nil
 	return held, nil
@@ -566,7 +566,7 @@ func (w *world) one(ctx context.Context, address string, q Query) AddressReport 
 	}
 	defer c.Close()
 	peers := c.(*tls.Conn).ConnectionState().PeerCertificates
-	ar.Leaf = leafOf(peers[0])
+	ar.Leaf = LeafOf(peers[0])
 	mids := x509.NewCertPool()
 	for _, p := range peers[1:] {
 		mids.AddCert(p)

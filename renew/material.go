@@ -3,9 +3,7 @@ package renew
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"net/netip"
@@ -14,20 +12,6 @@ import (
 )
 
 // This file checks what the CA issued before a host is touched.
-
-// leafOf describes a parsed certificate.
-func leafOf(c *x509.Certificate) Leaf {
-	sum, pub := sha256.Sum256(c.Raw), sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	sans := append([]string{}, c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		sans = append(sans, ip.String())
-	}
-	return Leaf{
-		Subject: c.Subject.String(), SANs: sans, Issuer: c.Issuer.String(), Serial: hex.EncodeToString(c.SerialNumber.Bytes()),
-		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
-		SHA256: hex.EncodeToString(sum[:]), SPKI: hex.EncodeToString(pub[:]),
-	}
-}
 
 // parseChain reads a PEM chain.
 func parseChain(chain []byte) ([]*x509.Certificate, error) {
@@ -102,7 +86,7 @@ func (m material) judge() (Leaf, []Finding) {
 	if name := leaf.Issuer.String(); !m.staging && (strings.Contains(name, "(STAGING)") || strings.Contains(name, "Fake LE")) {
 		add("untrusted_root", Warning, "The issuer is a staging CA, which clients do not trust: "+name+".", "Use the CA's production directory.")
 	}
-	return leafOf(leaf), fs
+	return LeafOf(leaf), fs
 }
 
 type adder func(id string, s Severity, cause, next string)

@@ -99,7 +99,7 @@ func (u *run) doPreflight(ctx, soft context.Context) error {
 		return errPause
 	}
 	bad := faults(proofs)
-	result := Step{Kind: StepPreflight, Outcome: OK, Text: fmt.Sprintf("The path is clear: %d of %d looks good.", len(proofs)-len(bad), len(proofs)), Findings: bad}
+	result := Step{Kind: StepPreflight, Outcome: OK, Text: "The rehearsal found nothing in the way: " + plural(len(proofs), "look") + ", all good.", Findings: bad}
 	switch {
 	case len(bad) > 0 && d.Body.Ask.Force:
 		result.Outcome, result.Text = Bad, "In the way: "+sentence(bad[0].Cause)+" Going on, because it was forced."

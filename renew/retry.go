@@ -81,7 +81,7 @@ func (u *run) failed(kind string, err error) *ending {
 	return &ending{
 		state: Failed, err: err,
 		problem: "It failed at " + spoken(kind) + ": " + sentence(err.Error()) + " No host was touched.",
-		next:    "Mend what the CA names, look with a rehearsal, and start again: that makes a new order.",
+		next:    "Mend what the CA names, rehearse, and start again: that makes a new order.",
 	}
 }
 

@@ -41,7 +41,7 @@ func (u *run) doVerifyAll(ctx, soft context.Context) error {
 		return &ending{state: Stopped, problem: problem, next: next, findings: findings}
 	}
 	d := u.state()
-	looked := fmt.Sprintf("%s and %d endpoints serve %s.", hosts(len(d.Body.Hosts)), len(u.cert.Endpoints), named(d.Body.Issued))
+	looked := fmt.Sprintf("%s and %s serve %s.", hosts(len(d.Body.Hosts)), plural(len(u.cert.Endpoints), "endpoint"), named(d.Body.Issued))
 	end := "Done: " + looked
 	c := change{
 		edit: func(d *diskRenewal) error {

@@ -34,11 +34,14 @@ func named(l Leaf) string {
 }
 
 // hosts counts: "1 host", "4 hosts".
-func hosts(n int) string {
+func hosts(n int) string { return plural(n, "host") }
+
+// plural says a number of things: "1 look", "4 looks".
+func plural(n int, what string) string {
 	if n == 1 {
-		return "1 host"
+		return "1 " + what
 	}
-	return fmt.Sprintf("%d hosts", n)
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // list joins names: "a", "a and b", "a, b and c".

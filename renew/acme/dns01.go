@@ -172,7 +172,7 @@ func (d *dns01) present(ctx context.Context, name, _, keyAuth string) (string, e
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("TXT record %s added by %s, seen after %s", strings.TrimSuffix(fqdn, "."), d.w.where(), took.Round(time.Millisecond)), nil
+	return fmt.Sprintf("TXT record %s added by %s, seen after %s", strings.TrimSuffix(fqdn, "."), d.w.where(), spent(took)), nil
 }
 
 func (d *dns01) remove(ctx context.Context, name, _, keyAuth string) (string, error) {
@@ -265,4 +265,12 @@ func (d *dns01) await(ctx context.Context, fqdn, value string, seen bool) (took 
 		}
 		return 0, &dnsError{"propagation", fmt.Errorf("%s %s the TXT record %s after %s", strings.Join(missing, ", "), what, strings.TrimSuffix(fqdn, "."), d.timeout)}
 	}
+}
+
+// spent shows how long something took: in milliseconds under a second.
+func spent(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", max(d.Milliseconds(), 1))
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }

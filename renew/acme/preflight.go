@@ -82,7 +82,7 @@ func proveClock(url string, start, end, server time.Time) renew.Proof {
 		skew = min(0, end.Sub(server))
 	}
 	if skew.Abs() <= maxSkew {
-		return renew.Proof{Level: "clock", Subject: url, OK: true, Text: fmt.Sprintf("The clock agrees with the CA's within %s.", maxSkew)}
+		return renew.Proof{Level: "clock", Subject: url, OK: true, Text: fmt.Sprintf("The clock agrees with the CA's within %.0f s.", maxSkew.Seconds())}
 	}
 	way := "ahead of"
 	if skew < 0 {

@@ -78,9 +78,9 @@ func (p *dnsProver) write(ctx context.Context, fqdn string, chain []string) rene
 	}
 	short := p.patient(10 * time.Second)
 	gone, goneErr := short.await(rctx, fqdn, value, false)
-	text := fmt.Sprintf("A TXT record was written at %s by %s and seen after %s", facts["record"], p.d.w.where(), max(seen, wrote).Round(time.Millisecond))
+	text := fmt.Sprintf("A TXT record was written at %s by %s and seen after %s", facts["record"], p.d.w.where(), spent(max(seen, wrote)))
 	if goneErr == nil {
-		text += fmt.Sprintf(", removed and gone after %s.", gone.Round(time.Millisecond))
+		text += fmt.Sprintf(", removed and gone after %s.", spent(gone))
 	} else {
 		text += ", and removed; a resolver still remembers it."
 	}

@@ -95,7 +95,7 @@ func (d *Deployer) Held(ctx context.Context, cert string, t renew.Target) (renew
 	}
 	h := renew.Held{KeyFits: cur.fits()}
 	if leaf, ok := cur.leaf(); ok {
-		h.Leaf = describe(leaf)
+		h.Leaf = renew.LeafOf(leaf)
 	}
 	seen := map[string]bool{}
 	add := func(f files) {

@@ -150,21 +150,3 @@ func fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return hex.EncodeToString(sum[:])
 }
-
-func describe(c *x509.Certificate) renew.Leaf {
-	spki := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	l := renew.Leaf{
-		Subject:   c.Subject.String(),
-		SANs:      append([]string(nil), c.DNSNames...),
-		Issuer:    c.Issuer.String(),
-		Serial:    c.SerialNumber.Text(16),
-		NotBefore: c.NotBefore.UTC(),
-		NotAfter:  c.NotAfter.UTC(),
-		SHA256:    fingerprint(c),
-		SPKI:      hex.EncodeToString(spki[:]),
-	}
-	for _, ip := range c.IPAddresses {
-		l.SANs = append(l.SANs, ip.String())
-	}
-	return l
-}

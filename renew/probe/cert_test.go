@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/certmedic/certmedic/renew"
 )
 
 const day = 24 * time.Hour
@@ -239,7 +241,7 @@ func TestHugeCertificates(t *testing.T) {
 	if f := one(t, rep, "name_mismatch"); len(f.Cause) > 400 {
 		t.Errorf("sentence of %d bytes", len(f.Cause))
 	}
-	if n := len(rep.Addresses[0].Leaf.SANs); n != maxSANs {
+	if n := len(rep.Addresses[0].Leaf.SANs); n != renew.MaxSANs {
 		t.Errorf("%d SANs in the report", n)
 	}
 	many := e.inter.leaf(t).with(e.inter)

@@ -19,7 +19,7 @@ func (j *judge) declared(c *x509.Certificate) {
 	}
 	if len(lacks) > 0 {
 		proof := with(about(j.s.text, c), "certificate", d.Certificate)
-		j.add(found("declared_mismatch", with(proof, "lacks", strings.Join(lacks, " "), "sans", list(sans(c, maxSANs), 20)),
+		j.add(found("declared_mismatch", with(proof, "lacks", strings.Join(lacks, " "), "sans", list(renew.SANs(c), 20)),
 			"%s serves a certificate that lacks %s", j.s.text, list(lacks, 4)))
 	}
 	if d.Issued.SHA256 == "" || strings.EqualFold(d.Issued.SHA256, fingerprint(c)) {
@@ -28,7 +28,7 @@ func (j *judge) declared(c *x509.Certificate) {
 	proof := with(about(j.s.text, c), "certificate", d.Certificate, "issued_sha256", d.Issued.SHA256, "issued_serial", d.Issued.Serial, "issued_not_before", stamp(d.Issued.NotBefore))
 	fp := fingerprint(c)
 	older := slices.ContainsFunc(d.Previous, func(p string) bool { return strings.EqualFold(p, fp) })
-	issuer := LeafOf(c).Issuer
+	issuer := renew.LeafOf(c).Issuer
 	var f renew.Finding
 	switch {
 	case older || issuer == d.Issued.Issuer && c.NotBefore.Before(d.Issued.NotBefore):

@@ -138,7 +138,7 @@ func keyFault(s *sight, proof map[string]string, text string) []renew.Finding {
 		return nil
 	}
 	if len(s.certs) > 0 {
-		proof["sha256"], proof["serial"] = fingerprint(s.certs[0]), serial(s.certs[0])
+		proof["sha256"], proof["serial"] = fingerprint(s.certs[0]), renew.LeafOf(s.certs[0]).Serial
 	}
 	return []renew.Finding{found("key_mismatch", proof, "%s serves a certificate with the private key of another one: its signature over the handshake is wrong", s.text)}
 }

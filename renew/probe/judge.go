@@ -38,7 +38,7 @@ func (j *judge) has(ids ...string) bool {
 }
 
 func (j *judge) report(ctx context.Context) renew.AddressReport {
-	r := renew.AddressReport{Address: j.s.text, Leaf: LeafOf(nil)}
+	r := renew.AddressReport{Address: j.s.text, Leaf: renew.LeafOf(nil)}
 	j.out = []renew.Finding{}
 	j.add(failures(j.q, j.s)...)
 	l := j.s.shownBy()
@@ -52,7 +52,7 @@ func (j *judge) report(ctx context.Context) renew.AddressReport {
 	}
 	if len(l.certs) > 0 {
 		sv := sortOut(l.certs, j.now)
-		r.Leaf = LeafOf(sv.leaf)
+		r.Leaf = renew.LeafOf(sv.leaf)
 		r.TLS = renew.TLS{Version: tls.VersionName(l.version), Cipher: tls.CipherSuiteName(l.cipher)}
 		j.certificates(ctx, sv, l)
 	}

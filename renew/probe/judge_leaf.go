@@ -34,8 +34,8 @@ func (j *judge) names(c *x509.Certificate) {
 	if c.VerifyHostname(name) == nil {
 		return
 	}
-	proof := with(about(j.s.text, c), "name", name, "sans", list(sans(c, maxSANs), 20))
-	shown, has := clean(name, 100), list(sans(c, maxSANs), 4)
+	proof := with(about(j.s.text, c), "name", name, "sans", list(renew.SANs(c), 20))
+	shown, has := clean(name, 100), list(renew.SANs(c), 4)
 	_, err := netip.ParseAddr(name)
 	switch {
 	case err == nil && len(c.IPAddresses) == 0:

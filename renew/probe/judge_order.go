@@ -41,9 +41,9 @@ func (j *judge) order(sv served, t *trust) {
 		f.Severity = renew.Warning
 		j.add(f)
 	}
-	if n := countSANs(sv.leaf); n > maxSANs {
+	if n := countSANs(sv.leaf); n > renew.MaxSANs {
 		f := found("too_big", with(about(a, sv.leaf), "names", strconv.Itoa(n)),
-			"%s serves a certificate with %d names, of which the report carries %d", a, n, maxSANs)
+			"%s serves a certificate with %d names, of which the report carries %d", a, n, renew.MaxSANs)
 		f.Severity = renew.Info
 		j.add(f)
 	}

@@ -8,55 +8,6 @@ import (
 	"github.com/certmedic/certmedic/renew"
 )
 
-const (
-	maxSANs = 1000 // names that a Leaf carries
-	maxName = 300  // runes of a subject or issuer
-)
-
-// LeafOf describes a certificate. Its SANs are never nil; of a certificate with
-// more than a thousand names it carries the first thousand. Texts are cleaned
-// of control characters.
-func LeafOf(c *x509.Certificate) renew.Leaf {
-	if c == nil {
-		return renew.Leaf{SANs: []string{}}
-	}
-	spki := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	return renew.Leaf{
-		Subject:   clean(c.Subject.String(), maxName),
-		SANs:      sans(c, maxSANs),
-		Issuer:    clean(c.Issuer.String(), maxName),
-		Serial:    serial(c),
-		NotBefore: c.NotBefore.UTC(),
-		NotAfter:  c.NotAfter.UTC(),
-		SHA256:    fingerprint(c),
-		SPKI:      hex.EncodeToString(spki[:]),
-	}
-}
-
-// sans returns at most n subject alternative names: DNS names, addresses,
-// mail addresses, URIs.
-func sans(c *x509.Certificate, n int) []string {
-	out := []string{}
-	add := func(s string) {
-		if len(out) < n {
-			out = append(out, clean(s, 255))
-		}
-	}
-	for _, d := range c.DNSNames {
-		add(d)
-	}
-	for _, ip := range c.IPAddresses {
-		add(ip.String())
-	}
-	for _, m := range c.EmailAddresses {
-		add(m)
-	}
-	for _, u := range c.URIs {
-		add(u.String())
-	}
-	return out
-}
-
 func countSANs(c *x509.Certificate) int {
 	return len(c.DNSNames) + len(c.IPAddresses) + len(c.EmailAddresses) + len(c.URIs)
 }
@@ -65,17 +16,6 @@ func countSANs(c *x509.Certificate) int {
 func fingerprint(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.Raw)
 	return hex.EncodeToString(sum[:])
-}
-
-// serial in hexadecimal, whole bytes.
-func serial(c *x509.Certificate) string {
-	if c.SerialNumber == nil {
-		return ""
-	}
-	if b := c.SerialNumber.Bytes(); len(b) > 0 {
-		return hex.EncodeToString(b[:min(len(b), 64)])
-	}
-	return "00"
 }
 
 // title names a certificate in a sentence: its common name, else organisation,
@@ -109,7 +49,7 @@ func about(addr string, c *x509.Certificate) map[string]string {
 		"address":    addr,
 		"subject":    c.Subject.String(),
 		"issuer":     c.Issuer.String(),
-		"serial":     serial(c),
+		"serial":     renew.LeafOf(c).Serial,
 		"sha256":     fingerprint(c),
 		"not_before": stamp(c.NotBefore),
 		"not_after":  stamp(c.NotAfter),

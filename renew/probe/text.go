@@ -5,8 +5,6 @@ import (
 	"maps"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/certmedic/certmedic/renew"
 )
@@ -38,22 +36,7 @@ func with(proof map[string]string, pairs ...string) map[string]string {
 
 // clean makes a stranger's text fit to be shown: no control, format or invalid
 // characters, and at most n runes.
-func clean(s string, n int) string {
-	var b strings.Builder
-	i := 0
-	for _, r := range s {
-		if i == n {
-			b.WriteString("…")
-			break
-		}
-		if r == utf8.RuneError || !unicode.IsPrint(r) && r != ' ' {
-			r = '?'
-		}
-		b.WriteRune(r)
-		i++
-	}
-	return b.String()
-}
+func clean(s string, n int) string { return renew.Printable(s, n) }
 
 // stamp shows a time as people read it, in UTC.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

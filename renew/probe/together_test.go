@@ -62,7 +62,7 @@ func TestDeclared(t *testing.T) {
 	foreign := newRoot(t, "Foreign CA")
 	stray := foreign.leaf(t)
 	p2 := prober(Options{}, e.root, foreign)
-	d := renew.Declared{Certificate: "media", Domains: []string{site}, Issued: LeafOf(issued.cert), Previous: []string{fingerprint(old.cert)}}
+	d := renew.Declared{Certificate: "media", Domains: []string{site}, Issued: renew.LeafOf(issued.cert), Previous: []string{fingerprint(old.cert)}}
 
 	one1 := func(p *Prober, d renew.Declared, as ...*authority) renew.Report {
 		var ats []netip.AddrPort
@@ -118,7 +118,7 @@ func TestOverdue(t *testing.T) {
 	at := serve(t, serving(short.with(e.inter)))
 	q := query(at)
 	wantIDs(t, check(t, p, q), "expiring")
-	q.Declared = renew.Declared{Issued: LeafOf(short.cert), OverdueAt: clock.Add(time.Hour)}
+	q.Declared = renew.Declared{Issued: renew.LeafOf(short.cert), OverdueAt: clock.Add(time.Hour)}
 	wantIDs(t, check(t, p, q))
 	q.Declared.OverdueAt = clock.Add(-time.Hour)
 	q.Declared.Explanation = "https://ca.example/why"
@@ -136,7 +136,7 @@ func TestOverdue(t *testing.T) {
 	// Half past its life inside the window: no news.
 	half := e.inter.leaf(t, dates(-70*day, 20*day))
 	q = query(serve(t, serving(half.with(e.inter))))
-	q.Declared = renew.Declared{Issued: LeafOf(half.cert), OverdueAt: clock.Add(time.Hour)}
+	q.Declared = renew.Declared{Issued: renew.LeafOf(half.cert), OverdueAt: clock.Add(time.Hour)}
 	wantIDs(t, check(t, p, q))
 }
 
