@@ -12,7 +12,7 @@ import (
 func (d *Desk) alert(e renew.Event, open []incident.Incident) (Reply, bool) {
 	s, now := e.Standing, d.o.Now().UTC()
 	name := s.Certificate.Name
-	r := Reply{State: stateOf(s.Verdict), Headline: diagnosis(name, s.Certificate, s.Reports, now), Public: true, Key: fmt.Sprintf("alert/%s/%d", name, s.Since.Unix()),
+	r := Reply{State: stateOf(s.Verdict), Headline: diagnosis(name, s.Certificate, s.Reports, now), Public: true, Key: alertKey(s),
 		Facts: []Fact{{"hosts good", fmt.Sprintf("%d of %d", s.HostsGood, s.Hosts)}, {"since", stamp(s.Since)}, {"owner", orNone(s.Certificate.Owner)}},
 		Links: []Link{{name, certificatePath(name)}}}
 	switch {

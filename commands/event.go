@@ -38,7 +38,7 @@ func (d *Desk) Event(ctx context.Context, e renew.Event, post func(Post)) error 
 	case renew.EventStep:
 		return d.stepEvent(ctx, e, open, say)
 	case renew.EventCheck:
-		return d.checkEvent(ctx, e, open, say)
+		return d.checkEvent(ctx, e, open, say, post != nil)
 	case renew.EventRehearsal:
 		return d.rehearsalEvent(ctx, e, open, say)
 	}
@@ -173,10 +173,15 @@ func (d *Desk) approvalEvidence(e renew.Event) incident.ApprovalEvidence {
 
 // checkEvent writes a check down, sets the milestones that it proves, and says
 // in main when a certificate began to fail or is good again.
-func (d *Desk) checkEvent(ctx context.Context, e renew.Event, open []incident.Incident, say sayer) error {
+func (d *Desk) checkEvent(ctx context.Context, e renew.Event, open []incident.Incident, say sayer, posted bool) error {
 	for n, i := range open {
 		if err := d.checkEntry(ctx, i.ID, e.Standing, e.Key); err != nil {
 			return err
+		}
+		if late, ok := overdueEntry(e.Standing, d.o.Now().UTC()); ok {
+			if err := d.appendAll(ctx, i.ID, []incident.Entry{late}); err != nil {
+				return err
+			}
 		}
 		after, err := d.measured(ctx, e, i)
 		if err != nil {
@@ -189,6 +194,9 @@ func (d *Desk) checkEvent(ctx context.Context, e renew.Event, open []incident.In
 		for _, i := range open {
 			r.Public = true
 			say(i.ID, r)
+		}
+		if e.Standing.Verdict == renew.Critical && posted {
+			return d.alerted(ctx, e.Standing, r)
 		}
 	}
 	return nil
@@ -267,11 +275,9 @@ func (d *Desk) rehearsalEvent(ctx context.Context, e renew.Event, open []inciden
 	}
 	r.Facts = []Fact{{"rehearsed", stamp(s.Rehearsed)}, {"last good", stamp(s.RehearsedOK)}, {"time left", timeLeft(s, d.o.Now())}, {"owner", orNone(s.Certificate.Owner)}}
 	r.Buttons = []Button{{Label: "Renewal plan", Command: "/renew " + name}, {Label: "Rehearse", Command: "/certcheck rehearse " + name}}
-	entry := incident.Entry{At: d.notLater(s.Rehearsed), By: incident.Bot, Kind: incident.RenewalStep, Key: e.Key, Text: r.Headline,
-		Evidence: incident.Evidence{Step: incident.StepEvidence{Certificate: name, Step: "rehearsal", Outcome: map[bool]string{true: renew.Bad, false: renew.OK}[bad]}}}
 	for _, i := range open {
-		if _, _, _, err := d.o.Book.Append(ctx, i.ID, entry); err != nil {
-			return fmt.Errorf("%s: rehearsal of %s: %w", i.ID, name, err)
+		if err := d.appendAll(ctx, i.ID, d.rehearsalEntries(s)); err != nil {
+			return err
 		}
 	}
 	for _, room := range rooms(open) {

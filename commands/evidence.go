@@ -28,6 +28,9 @@ func (c *call) firstEvidence(ctx context.Context, i incident.Incident, s renew.S
 	if err = c.d.checkEntry(ctx, i.ID, s, c.key("check/"+s.Certificate.Name)); err != nil {
 		return i, err
 	}
+	if err = c.d.knownEvidence(ctx, i.ID, s); err != nil {
+		return i, err
+	}
 	return c.d.o.Book.Incident(ctx, i.ID)
 }
 

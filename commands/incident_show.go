@@ -85,8 +85,10 @@ func entryState(e incident.Entry) string {
 	switch {
 	case e.Evidence.Check.Verdict != "":
 		return map[string]string{"good": StateGood, "warning": StateWarning, "critical": StateCritical}[e.Evidence.Check.Verdict]
-	case e.Evidence.Step.Outcome == "failed":
+	case e.Kind == incident.Alert, e.Evidence.Step.Outcome == "failed":
 		return StateCritical
+	case e.Evidence.Rehearsal.Certificate != "":
+		return map[bool]string{true: StateGood, false: StateWarning}[e.Evidence.Rehearsal.OK]
 	case e.Evidence.Step.Outcome == "ok":
 		return StateGood
 	}

@@ -10,6 +10,7 @@ package incident
 //	incident/index/00000007            what List looks at, a few bytes
 //	incident/open/<certificate>/00000007   of each incident that is not closed
 //	incident/key/<sum>                 number of the incident declared with that key
+//	incident/alert/<certificate>       diskAlert, the last one posted about it
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
 //
@@ -39,6 +40,7 @@ const (
 	keyIndex   = "incident/index/"
 	keyOpen    = "incident/open/"
 	keyDeclare = "incident/key/"
+	keyAlert   = "incident/alert/"
 )
 
 // diskIncident is an incident's record, version 1.

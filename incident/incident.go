@@ -106,6 +106,7 @@ const (
 	Approval      = "approval"
 	Deploy        = "deploy"
 	Alert         = "alert"
+	Rehearsal     = "rehearsal"
 	MilestoneKind = "milestone"
 )
 
@@ -129,10 +130,12 @@ type Entry struct {
 
 // Evidence is what stands behind an entry. At most one part is filled.
 type Evidence struct {
-	Check    CheckEvidence    `json:"check,omitzero"`
-	Step     StepEvidence     `json:"step,omitzero"`
-	Approval ApprovalEvidence `json:"approval,omitzero"`
-	Change   ChangeEvidence   `json:"change,omitzero"`
+	Check     CheckEvidence     `json:"check,omitzero"`
+	Step      StepEvidence      `json:"step,omitzero"`
+	Approval  ApprovalEvidence  `json:"approval,omitzero"`
+	Change    ChangeEvidence    `json:"change,omitzero"`
+	Rehearsal RehearsalEvidence `json:"rehearsal,omitzero"`
+	Alert     AlertEvidence     `json:"alert,omitzero"`
 }
 
 // CheckEvidence is a check of a certificate's endpoints.
@@ -141,6 +144,7 @@ type CheckEvidence struct {
 	Verdict     string      `json:"verdict"` // good, warning, critical
 	Cause       string      `json:"cause"`   // one sentence
 	Hosts       []HostCheck `json:"hosts"`
+	Overdue     time.Time   `json:"overdue,omitzero"` // end of the renewal window that nothing newer came in (RFC 9773 section 4.2)
 }
 
 // HostCheck is what one host served.
@@ -186,6 +190,30 @@ type ApprovalEvidence struct {
 	AskedBy  string    `json:"asked_by"`
 	By       string    `json:"by"`
 	Reason   string    `json:"reason"`
+}
+
+// RehearsalEvidence is a rehearsal: whether a renewal would have worked then.
+type RehearsalEvidence struct {
+	Certificate string           `json:"certificate"`
+	OK          bool             `json:"ok"`
+	LastGood    time.Time        `json:"last_good,omitzero"` // the last one without a fault; zero: never
+	Faults      []RehearsalFault `json:"faults,omitempty"`
+}
+
+// RehearsalFault is one level of a rehearsal that failed.
+type RehearsalFault struct {
+	Level     string `json:"level"`     // "http-01", "dns-01", "directory", ...
+	Subject   string `json:"subject"`   // domain, host or URL
+	Addresses string `json:"addresses"` // the ones that failed, "192.0.2.1, 192.0.2.2"; "": not about addresses
+	Finding   string `json:"finding"`   // id, for example "http01_path"
+	Cause     string `json:"cause"`     // one sentence
+}
+
+// AlertEvidence is an alert that went out about a certificate.
+type AlertEvidence struct {
+	Certificate string `json:"certificate"`
+	Room        string `json:"room"` // where it was posted, for example "main"
+	Key         string `json:"key"`  // the same key is the same alert
 }
 
 // ChangeEvidence is a change of the incident itself: status, severity, role.

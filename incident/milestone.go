@@ -79,17 +79,29 @@ func (p *page) milestone(m Milestone) (changed bool, err error) {
 		return false, nil
 	}
 	after, _ := p.r.used(m.Kind)
-	text := fmt.Sprintf("%s: %s, %s", title(m.Kind), When(m.At), m.why())
+	text := title(m.Kind) + ": " + m.says() // the line's own time says when
 	switch {
-	case after.Source != m.Source || !after.At.Equal(m.At):
+	case (after.Source != m.Source || !after.At.Equal(m.At)) && apart(after.At, m.At):
 		text += fmt.Sprintf(". On record as %s, %s, which counts", When(after.At), after.milestone().why())
-	case before.At != (time.Time{}) && !before.At.Equal(m.At):
+	case before.At != (time.Time{}) && apart(before.At, m.At):
 		text += ". Was " + When(before.At)
 	}
 	c := Change{By: m.By}
 	p.at = m.At
 	return true, p.note(c, MilestoneKind, text+".", ChangeEvidence{What: m.Kind, From: stamp(before.At), To: stamp(m.At)})
 }
+
+// says is what a milestone's line says: where its time is from, and who said
+// it when somebody did.
+func (m Milestone) says() string {
+	if m.Source != sourceSaid && m.Text != "" {
+		return m.Text
+	}
+	return m.why()
+}
+
+// apart reports that two times differ in what people are shown of them.
+func apart(a, b time.Time) bool { return a.Sub(b).Abs() >= time.Second }
 
 // why says where a milestone's time is from: "measured (notAfter ...)".
 func (m Milestone) why() string {

@@ -130,6 +130,13 @@ func cleanEvidence(e Evidence) (clean Evidence, cut bool) {
 	for n := range e.Check.Hosts {
 		fix(&e.Check.Hosts[n].Cause)
 	}
+	e.Rehearsal.Faults = append([]RehearsalFault(nil), e.Rehearsal.Faults...)
+	for n := range e.Rehearsal.Faults {
+		f := &e.Rehearsal.Faults[n]
+		fix(&f.Subject)
+		fix(&f.Addresses)
+		fix(&f.Cause)
+	}
 	for _, s := range []*string{&e.Step.Output, &e.Step.Order, &e.Approval.Reason, &e.Change.From, &e.Change.To} {
 		fix(s)
 	}

@@ -245,5 +245,6 @@ func (b *Book) History(ctx context.Context, incident string) ([]Entry, error) {
 func (e Evidence) filled() bool {
 	c := e.Check
 	return c.Certificate != "" || c.Verdict != "" || c.Cause != "" || len(c.Hosts) > 0 ||
-		e.Step != StepEvidence{} || e.Approval != ApprovalEvidence{} || e.Change != ChangeEvidence{}
+		e.Step != StepEvidence{} || e.Approval != ApprovalEvidence{} || e.Change != ChangeEvidence{} ||
+		e.Rehearsal.Certificate != "" || e.Alert != AlertEvidence{}
 }
