@@ -16,6 +16,7 @@ import (
 //	renew/step/<n>/<seq>       diskStep
 //	renew/of/<certificate>/<n> "" (index: renewals of a certificate)
 //	renew/open/<certificate>   number of the renewal that is not final
+//	renew/ask/<key>            number of the renewal that the ask started
 //	renew/event/<seq>          diskEvent, until it is delivered
 //	renew/key/<n>              private key, sealed under "key/R-<n>"
 //	renew/chain/<n>            issued chain, PEM
@@ -38,6 +39,7 @@ func keyOf(cert string, n int) string {
 	return fmt.Sprintf("%s%010d", prefixOf(cert), n)
 }
 func keyOpen(cert string) string     { return prefixOpen + url.PathEscape(cert) }
+func keyAsk(key string) string       { return "renew/ask/" + url.PathEscape(key) }
 func keyEvent(n int) string          { return fmt.Sprintf("%s%016d", prefixEvent, n) }
 func keyKey(n int) string            { return fmt.Sprintf("renew/key/%010d", n) }
 func keyChain(n int) string          { return fmt.Sprintf("renew/chain/%010d", n) }

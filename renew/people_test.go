@@ -193,3 +193,35 @@ func TestPreflightFailureOrdersNothing(t *testing.T) {
 		t.Errorf("replaces: %q", b.ca.replaces)
 	}
 }
+
+// An ask that comes in again, at once or after a restart, starts nothing.
+func TestTheSameAskStartsOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1, time.Hour)
+	e := b.start(t)
+	ask := Ask{Key: "req/1", Certificate: "media", By: ana, Force: true}
+	ids := make(chan string, 8)
+	for range cap(ids) {
+		go func() {
+			r, err := e.Start(soon(t), ask)
+			if err != nil {
+				t.Error(err)
+			}
+			ids <- r.ID
+		}()
+	}
+	for range cap(ids) {
+		if id := <-ids; id != "R-1" {
+			t.Errorf("the same ask started %q", id)
+		}
+	}
+	if r, err := e.Wait(soon(t), "R-1"); err != nil || r.State != Done {
+		t.Fatalf("%v %s %s", err, r.State, r.Problem)
+	}
+	if r, err := e.Start(soon(t), ask); err != nil || r.ID != "R-1" || r.State != Done {
+		t.Errorf("asked again after the end: %v %s %s", err, r.ID, r.State)
+	}
+	if n, _ := b.ca.count(); n != 1 {
+		t.Errorf("%d orders", n)
+	}
+}

@@ -96,6 +96,7 @@ type HostState struct {
 
 // Ask is what a person asks for.
 type Ask struct {
+	Key         string `json:"key,omitempty"` // the same key is the same ask: it starts one renewal; "" is never the same
 	Certificate string `json:"certificate"`
 	By          Person `json:"by"`
 	Reason      string `json:"reason,omitempty"`

@@ -3,6 +3,7 @@ package renew
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/certmedic/certmedic/store"
@@ -67,6 +68,11 @@ func (r *Runner) Start(ctx context.Context, a Ask) (Renewal, error) {
 		return Renewal{}, err
 	}
 	a.Certificate, a.Challenge = c.Name, ch.Type
+	if a.Key != "" {
+		if started, err := r.askedBefore(ctx, a.Key); err != nil || started.ID != "" {
+			return started, err
+		}
+	}
 	if err := r.busy(ctx, c.Name); err != nil {
 		return Renewal{}, err
 	}
@@ -78,6 +84,11 @@ func (r *Runner) Start(ctx context.Context, a Ask) (Renewal, error) {
 	u := &run{r: r, cert: c, issuer: r.issuer(c), challenge: ch, began: map[string]time.Time{}}
 	steps := u.firstSteps(a)
 	if err := r.create(ctx, u, steps); err != nil {
+		if a.Key != "" { // the same ask may have come in twice at once
+			if started, again := r.askedBefore(ctx, a.Key); again == nil && started.ID != "" {
+				return started, nil
+			}
+		}
 		return Renewal{}, err
 	}
 	r.announce()
@@ -152,6 +163,11 @@ func (r *Runner) create(ctx context.Context, u *run, steps []Step) error {
 		if err := putEvents(tx, events); err != nil {
 			return err
 		}
+		if u.d.Body.Ask.Key != "" {
+			if err := tx.Put(keyAsk(u.d.Body.Ask.Key), fmt.Append(nil, d.N)); err != nil {
+				return err
+			}
+		}
 		for k, v := range map[string][]byte{
 			keyRun(d.N): pack(d), keyOpen(u.cert.Name): fmt.Append(nil, d.N), keyOf(u.cert.Name, d.N): {'1'},
 		} {
@@ -177,6 +193,27 @@ func refuseOpen(tx store.Tx, cert string) error {
 		return err
 	}
 	return fmt.Errorf("%s is %s at %s: %w", id, d.Body.State, d.Body.Step, ErrBusy)
+}
+
+// askedBefore returns the renewal that an ask with this key has started, or the
+// zero one.
+func (r *Runner) askedBefore(ctx context.Context, key string) (Renewal, error) {
+	var started Renewal
+	err := r.o.Store.View(ctx, func(tx store.Tx) error {
+		v, err := tx.Get(keyAsk(key))
+		if err != nil || v == nil {
+			return err
+		}
+		n, err := strconv.Atoi(string(v))
+		if err != nil {
+			return fmt.Errorf("the renewal behind %s: %w", keyAsk(key), err)
+		}
+		var d diskRenewal
+		err = readRun(tx, n, &d)
+		started = Renewal(d.Body)
+		return err
+	})
+	return started, err
 }
 
 func (r *Runner) busy(ctx context.Context, cert string) error {
