@@ -27,6 +27,7 @@ type Options struct {
 	In      io.Reader
 	Out     io.Writer
 	History string // file; "": none is kept
+	Site    string // where the pages are, for example "http://127.0.0.1:8080"; "": paths are shown alone
 }
 
 // ErrRoomClosed is returned by Run when the rooms were closed under it.

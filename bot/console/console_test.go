@@ -307,3 +307,29 @@ func TestUnrecorded(t *testing.T) {
 		t.Errorf("%v, got:\n%s", err, out.String())
 	}
 }
+
+// TestSite: with the pages' address known, pages and public files can be
+// followed from the terminal; a file for one person only has no page.
+func TestSite(t *testing.T) {
+	t.Parallel()
+	var out buffer
+	rooms := newRooms(t, filing{})
+	err := console.Run(context.Background(), console.Options{Rooms: rooms, By: person("ana"), In: strings.NewReader("/public\n/private\n"), Out: &out, Site: "http://127.0.0.1:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"page: http://127.0.0.1:8080/incident/INC-7  (INC-7)\n", "file: http://127.0.0.1:8080/file/main/m-2/0  (draft.md, 1 byte)\n", "file: draft.md (1 byte)\n"} {
+		if strings.Count(out.String(), want) < 1 {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// filing answers with a page and a file.
+type filing struct{}
+
+func (filing) Do(_ context.Context, r commands.Request, _ func(commands.Post)) commands.Reply {
+	return commands.Reply{Headline: "Here.", Public: r.Text == "/public", Links: []commands.Link{{Label: "INC-7", Path: "/incident/INC-7"}}, Files: []commands.File{{Name: "draft.md", Type: "text/markdown", Data: []byte("x")}}}
+}
+
+func (filing) Complete(context.Context, string, string) []string { return nil }

@@ -210,8 +210,11 @@ func (f *feed) last(ctx context.Context) error {
 }
 
 // drawn is a message as text.
-func drawn(m bot.Message, mine bool, width int, colour bool) string {
-	p := &pen{width: max(width, minWidth), colour: colour}
+func drawn(m bot.Message, mine bool, width int, colour bool, site string) string {
+	p := &pen{width: max(width, minWidth), colour: colour, site: site}
+	if m.For == "" { // a page does not show what is for one person in a terminal
+		p.files = "/file/" + m.Room + "/" + m.ID + "/"
+	}
 	at := m.At.UTC().Format("2006-01-02 15:04 UTC") + " "
 	if m.By.Platform != bot.Bot.Platform {
 		first := p.paint("2", at) + p.paint("1", line(m.By.Name)+":") + " "
@@ -228,7 +231,7 @@ func drawn(m bot.Message, mine bool, width int, colour bool) string {
 	if m.Used.Label != "" {
 		r.Buttons = nil
 	}
-	p.WriteString(Render(r, p.width, colour))
+	p.reply(r)
 	if m.Used.Label != "" {
 		p.put("  ", "  ", wrap(line(m.Used.Line(m.Used.At)), p.width-2, false))
 	}

@@ -18,7 +18,7 @@ const maxLine = 64 << 10
 // waits for the answers.
 func (c *console) plain(ctx context.Context) error {
 	s := newScreen(c.o.Out)
-	s.echo = true
+	s.echo, s.site = true, c.o.Site
 	f, err := c.newFeed(ctx, s, false)
 	if err != nil {
 		c.crew.cancel()

@@ -34,6 +34,8 @@ type pen struct {
 	strings.Builder
 	width  int
 	colour bool
+	site   string // "": pages are named by their path
+	files  string // path that a file's number is put after; "": they cannot be fetched
 }
 
 // Render draws one reply as plain text, width columns wide (0: 80), with
@@ -45,13 +47,17 @@ func Render(r commands.Reply, width int, colour bool) string {
 		width = fallbackWidth
 	}
 	p := &pen{width: max(width, minWidth), colour: colour}
+	p.reply(r)
+	return p.String()
+}
+
+func (p *pen) reply(r commands.Reply) {
 	p.head(r)
 	p.body(r)
 	p.facts(r.Facts)
 	p.table(r.Table)
 	p.progress(r)
 	p.next(r)
-	return p.String()
 }
 
 // paint colours s.
@@ -105,7 +111,7 @@ func (p *pen) body(r commands.Reply) {
 	if m := line(r.Problem.Message); m != "" && m != line(r.Headline) && r.Headline != "" {
 		p.put("  ", "  ", wrap(m, p.width-2, false))
 	}
-	if h := line(r.Problem.Hint); h != "" {
+	if h := line(r.Problem.Hint); h != "" && !strings.Contains(line(r.Body), h) {
 		p.put("  ", "  ", wrap(h, p.width-2, false))
 	}
 	text := strings.TrimRight(clean(r.Body), " \t\n")
@@ -175,12 +181,16 @@ func (p *pen) next(r commands.Reply) {
 		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 			continue // not a page of ours
 		}
-		if label != "" && length(path)+length(label)+9 <= p.width {
+		if path = p.site + path; label != "" && length(path)+length(label)+9 <= p.width {
 			path += p.paint("2", "  ("+label+")")
 		}
 		p.put("page: ", "", []string{path})
 	}
-	for _, f := range r.Files {
+	for i, f := range r.Files {
+		if p.site != "" && p.files != "" {
+			p.put("file: ", "", []string{fmt.Sprintf("%s%s%d", p.site, p.files, i) + p.paint("2", fmt.Sprintf("  (%s, %s)", line(f.Name), size(len(f.Data))))})
+			continue
+		}
 		p.put("file: ", "      ", wrap(fmt.Sprintf("%s (%s)", line(f.Name), size(len(f.Data))), p.width-6, false))
 	}
 }

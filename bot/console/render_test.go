@@ -44,6 +44,18 @@ var replies = map[string]commands.Reply{
 		State: commands.StateWarning, Headline: "There is no certificate mdia.",
 		Problem: commands.Problem{Code: "unknown_certificate", Message: "There is no certificate mdia.", Hint: "The nearest is media, for example: /renew media"},
 	},
+	"hinted": { // the hint stands in the body already
+		State: commands.StateWarning, Headline: "There is no certificate mdia.", Body: "Did you mean media? For example: /renew media",
+		Problem: commands.Problem{Code: "unknown_certificate", Message: "There is no certificate mdia.", Hint: "Did you mean media? For example: /renew media"},
+	},
+	"hosts": { // much is the same on every row
+		State: commands.StateCritical, Headline: "media expired 4 s ago on 4 of 4 hosts.",
+		Table: commands.Table{Columns: []string{"host", "address", "serves", "until", "issued by", "state"}, Rows: []commands.Row{
+			{State: commands.StateCritical, Cells: []string{"cdn-frankfurt-1", "127.0.0.11:13789", "6ba606d04f187220", "2026-11-22 02:40:35 UTC", "Pebble Intermediate CA 521915", "expired"}},
+			{State: commands.StateCritical, Cells: []string{"sally", "127.0.0.13:13789", "6ba606d04f187220", "2026-11-22 02:40:35 UTC", "Pebble Intermediate CA 521915", "expired"}},
+			{State: commands.StateGood, Cells: []string{"esme", "127.0.0.14:13789", "6ba606d04f187220", "2026-11-22 02:40:35 UTC", "Pebble Intermediate CA 521915", "good"}},
+		}},
+	},
 	"file": {
 		State: commands.StateGood, Headline: "INC-7 is closed; the draft is here.",
 		Files: []commands.File{{Name: "INC-7-postmortem.md", Type: "text/markdown", Data: make([]byte, 12345)}, {Name: "x.txt", Data: []byte("x")}},

@@ -18,6 +18,7 @@ type screen struct {
 	out    io.Writer                  // on a terminal it keeps the prompt below what is written
 	size   func() (width, height int) // nil: no terminal
 	colour bool
+	site   string
 	echo   bool // show the own lines too: nobody typed them on this screen
 
 	mu    sync.Mutex
@@ -50,13 +51,15 @@ func (s *screen) message(m bot.Message, mine bool) error {
 		return nil // it stands where it was typed
 	}
 	w, h := s.width()
-	return s.block(m.ID, drawn(m, mine, w, s.colour), w, h, m.Reply.State == commands.StateRunning)
+	return s.block(m.ID, drawn(m, mine, w, s.colour, s.site), w, h, m.Reply.State == commands.StateRunning)
 }
 
 // reply shows a reply that is not a message of the room.
 func (s *screen) reply(r commands.Reply) error {
 	w, h := s.width()
-	return s.block("", Render(r, w, s.colour), w, h, false)
+	p := &pen{width: max(w, minWidth), colour: s.colour, site: s.site}
+	p.reply(r)
+	return s.block("", p.String(), w, h, false)
 }
 
 // note shows text.

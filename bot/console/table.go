@@ -12,8 +12,10 @@ const (
 	mostLines = 4 // of one cell; what is beyond is cut with "…"
 )
 
-// table draws t. Where it is too wide, the widest columns are wrapped; where
-// even that does not do, every row becomes lines of "column: cell".
+// table draws t. Where it is too wide, the widest columns are wrapped at
+// spaces; then what is the same on every row is said once, above; then words
+// are broken; and where even that does not do, every row becomes lines of
+// "column: cell".
 func (p *pen) table(t commands.Table) {
 	if t.IsZero() {
 		return
@@ -23,7 +25,17 @@ func (p *pen) table(t commands.Table) {
 	if marked {
 		left = 4
 	}
-	widths, ok := fit(cells, p.width-left)
+	widths, ok := fit(cells, p.width-left, false)
+	if !ok {
+		var same []string
+		if cells, same = common(cells); len(same) > 0 {
+			p.put("  ", "  ", wrap("the same on every row: "+strings.Join(same, ", "), p.width-2, false))
+			widths, ok = fit(cells, p.width-left, false)
+		}
+	}
+	if !ok {
+		widths, ok = fit(cells, p.width-left, true)
+	}
 	if !ok {
 		p.records(t, cells)
 		return
@@ -63,12 +75,50 @@ func grid(t commands.Table) (cells [][]string, marked bool) {
 	return cells, marked
 }
 
-// fit finds a width for every column so that all fit into room.
-func fit(cells [][]string, room int) ([]int, bool) {
-	widths := make([]int, len(cells[0]))
+// common takes out the columns that have a name and the same cell on every one
+// of two rows or more, and returns what they hold. At least one column stays.
+func common(cells [][]string) (rest [][]string, same []string) {
+	names := cells[0]
+	if len(cells) < 3 {
+		return cells, nil
+	}
+	var keep []int
+	for i, name := range names {
+		alike := name != "" && cells[1][i] != ""
+		for _, row := range cells[2:] {
+			alike = alike && row[i] == cells[1][i]
+		}
+		if alike {
+			same = append(same, name+" "+cells[1][i])
+		} else {
+			keep = append(keep, i)
+		}
+	}
+	if len(keep) == 0 || len(same) == 0 {
+		return cells, nil
+	}
+	for _, row := range cells {
+		var short []string
+		for _, i := range keep {
+			short = append(short, row[i])
+		}
+		rest = append(rest, short)
+	}
+	return rest, same
+}
+
+// fit finds a width for every column so that all fit into room. Words stay
+// whole unless hard is set.
+func fit(cells [][]string, room int, hard bool) ([]int, bool) {
+	widths, least := make([]int, len(cells[0])), make([]int, len(cells[0]))
 	for _, row := range cells {
 		for i, c := range row {
-			widths[i] = max(widths[i], length(c))
+			widths[i], least[i] = max(widths[i], length(c)), max(least[i], leastCell)
+			for _, w := range strings.Fields(c) {
+				if !hard {
+					least[i] = max(least[i], length(w))
+				}
+			}
 		}
 	}
 	sum := gap * (len(widths) - 1)
@@ -76,13 +126,13 @@ func fit(cells [][]string, room int) ([]int, bool) {
 		sum += w
 	}
 	for ; sum > room; sum-- {
-		widest := 0
+		widest := -1
 		for i, w := range widths {
-			if w > widths[widest] {
+			if w > least[i] && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
-		if widths[widest] <= leastCell {
+		if widest < 0 {
 			return nil, false
 		}
 		widths[widest]--

@@ -48,7 +48,7 @@ func (c *console) terminal(ctx context.Context, in, out *os.File) error {
 	}
 	tty.screen = newScreen(tty.editor)
 	tty.screen.colour = os.Getenv("NO_COLOR") == ""
-	tty.screen.size = tty.size
+	tty.screen.size, tty.screen.site = tty.size, c.o.Site
 	return tty.run(ctx, herr)
 }
 

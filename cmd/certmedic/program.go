@@ -186,6 +186,9 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	if p.o.Console != nil {
 		c := *p.o.Console
 		c.Rooms = p.rooms
+		if p.listener != nil {
+			c.Site = p.Address()
+		}
 		start("console", func() ([]string, error) { return nil, console.Run(ctx, c) })
 	}
 	var stopped []string
