@@ -116,12 +116,14 @@ func nextStep(i incident.Incident, cert renew.Certificate, good bool) (string, [
 		add("Postmortem", "/incident postmortem "+i.ID, "")
 		return "fill in the draft", b
 	case !i.Status.Open():
+		next = "close it"
 		if i.Impact == "" {
-			next = "say the impact, then close"
-		} else {
-			next = "close it"
+			next = "say the impact, for example: /incident impact " + i.ID + " images did not load for 40 minutes. Then close it"
+			if text := measuredImpact(i); text != "" {
+				b = append(b, Button{Label: "Impact as measured", Command: "/incident impact " + i.ID + " " + text, Style: "primary", Confirm: "Put this impact on the record: " + text + "?"})
+			}
 		}
-		add("Close", "/incident close "+i.ID, "primary")
+		add("Close", "/incident close "+i.ID, style(i.Impact != ""))
 		add("Timeline", "/incident timeline "+i.ID, "")
 		return next, b
 	case i.Commander.ID == "":
@@ -132,27 +134,42 @@ func nextStep(i incident.Incident, cert renew.Certificate, good bool) (string, [
 	case cert.Name != "":
 		next = "/renew " + cert.Name
 	}
-	if cert.Name != "" && !mitigated {
+	switch {
+	case mitigated, len(i.Certificates) == 0: // while an endpoint fails, resolve is refused
+		add("Resolve", "/incident resolve "+i.ID, style(mitigated && i.Commander.ID != ""))
+	case cert.Name != "":
 		add("Renew plan", "/renew "+cert.Name, style(i.Commander.ID != ""))
 	}
-	if i.Status == incident.Investigating {
+	if i.Status == incident.Investigating && !mitigated {
 		add("Cause found", "/incident status "+i.ID+" identified", "")
 	}
-	add("Resolve", "/incident resolve "+i.ID, style(mitigated && i.Commander.ID != ""))
 	add("Timeline", "/incident timeline "+i.ID, "")
 	return next, b
 }
 
-// changed answers a change of an incident: what was done, then the card's facts.
+// measuredImpact is what the record measured of the impact, for people to put
+// down with one press; "" when it did not measure any.
+func measuredImpact(i incident.Incident) string {
+	from, started := i.Milestone(incident.Started)
+	to, mitigated := i.Milestone(incident.Mitigated)
+	if !started || !mitigated || to.At.Before(from.At) || len(i.Certificates) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("secure connections to %s failed for %s", listed(i.Certificates, 3), took(to.At.Sub(from.At)))
+}
+
+// changed answers a change of an incident: what was done, then the card's
+// facts. While the incident is open the answer has no state of its own: "critical"
+// beside "ana leads now" would say something else.
 func (c *call) changed(ctx context.Context, i incident.Incident, said string) Reply {
 	r := c.d.card(ctx, i)
 	r.Headline, r.Body, r.Public = said, "", c.public(i)
 	if i.Status.Open() {
-		_, good, _, cert := c.d.cardStanding(ctx, i, c.now())
-		next, _ := nextStep(i, cert, good)
-		if next != "" {
-			r.Body = "Next: " + end(next)
-		}
+		r.State = StateInfo
+	}
+	_, good, _, cert := c.d.cardStanding(ctx, i, c.now())
+	if next, _ := nextStep(i, cert, good); next != "" {
+		r.Body = "Next: " + end(next)
 	}
 	return r
 }

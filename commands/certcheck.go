@@ -68,7 +68,7 @@ func (c *call) checkCertificate(ctx context.Context, cert renew.Certificate, end
 		reports = slices.DeleteFunc(slices.Clone(reports), func(r renew.Report) bool { return !strings.EqualFold(r.Endpoint, endpoint) })
 	}
 	r := c.draw(name, cert, reports)
-	r.Facts = append(r.Facts, Fact{"checked", stamp(s.Checked)})
+	r.Facts = append([]Fact{{"checked", stamp(s.Checked)}}, r.Facts...)
 	if !s.LastGood.IsZero() && verdictOf(reports) != renew.Good {
 		r.Facts = append(r.Facts, Fact{"last good", stamp(s.LastGood)})
 	}
@@ -121,8 +121,12 @@ func (c *call) draw(name string, cert renew.Certificate, reports []renew.Report)
 	}
 	r := Reply{State: stateOf(verdictOf(reports)), Headline: diagnosis(name, cert, reports, c.now())}
 	var more string
-	r.Table, more = hostTable(hostsOf(cert, reports), rows)
-	r.Body = strings.TrimSpace(findingLines(reports, lines) + "\n" + more)
+	hs := hostsOf(cert, reports)
+	r.Table, more = hostTable(hs, rows)
+	r.Body = strings.TrimSpace(findingLines(reports, lines, saidInHead(cert, reports)) + "\n" + more)
+	if by := oneIssuer(hs); by != "" && by != "-" {
+		r.Facts = []Fact{{"issued by", by}}
+	}
 	return r
 }
 

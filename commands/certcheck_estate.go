@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/renew"
@@ -19,7 +20,7 @@ func (c *call) estate(ctx context.Context) (Reply, error) {
 		return Reply{State: StateInfo, Headline: "The configuration has no certificate yet.", Body: "Any address can be checked all the same, for example: /certcheck example.com:443"}, nil
 	}
 	now := c.now()
-	r := Reply{Table: Table{Columns: []string{"certificate", "state", "time left", "of lifetime", "hosts good", "renewal", "last rehearsal"}}, Links: []Link{{"Estate", estatePath}}}
+	r := Reply{Table: Table{Columns: []string{"certificate", "state", "left", "life", "hosts", "renewal", "rehearsed"}}, Links: []Link{{"Estate", estatePath}}}
 	max := maxRows
 	if c.args.has("all") {
 		max = 200
@@ -30,13 +31,17 @@ func (c *call) estate(ctx context.Context) (Reply, error) {
 		state, word := standingWord(s, now)
 		switch state {
 		case StateCritical:
-			bad = append(bad, s.Certificate.Name+" ("+word+")")
+			fault := word
+			if word == "expired" && !s.NotAfter.IsZero() {
+				fault += " " + ago(now, s.NotAfter)
+			}
+			bad = append(bad, s.Certificate.Name+" ("+fault+")")
 		case StateWarning, StateUnknown:
 			soon = append(soon, s.Certificate.Name+" ("+word+")")
 		}
 		if i < max {
-			r.Table.Rows = append(r.Table.Rows, Row{State: state, Cells: []string{s.Certificate.Name, word, timeLeft(s, now), shareLeft(s, now),
-				fmt.Sprintf("%d of %d", s.HostsGood, s.Hosts), renewalWord(s, now), rehearsalWord(s, now)}})
+			r.Table.Rows = append(r.Table.Rows, Row{State: state, Cells: []string{s.Certificate.Name, cellOf(word), leftCell(s, now), shareLeft(s, now),
+				fmt.Sprintf("%d of %d", s.HostsGood, s.Hosts), renewalCell(s, now), rehearsalCell(s, now)}})
 		}
 	}
 	switch {
@@ -129,28 +134,60 @@ func timeLeft(s renew.Standing, now time.Time) string {
 func shareLeft(s renew.Standing, now time.Time) string {
 	life := s.NotAfter.Sub(s.NotBefore)
 	if s.NotAfter.IsZero() || s.NotBefore.IsZero() || life <= 0 {
-		return "not known"
+		return "?"
 	}
 	left := s.NotAfter.Sub(now)
 	return fmt.Sprintf("%d %%", max(0, min(100, int64(left*100/life))))
 }
 
-func renewalWord(s renew.Standing, now time.Time) string {
+// The cells of the estate's table are short: seven columns have to fit.
+
+func cellOf(word string) string {
+	switch word {
+	case "not checked yet":
+		return "unchecked"
+	case "renewal overdue":
+		return "overdue"
+	case "renewal would fail":
+		return "path fails"
+	}
+	return shortFault(strings.ReplaceAll(word, " ", "_"))
+}
+
+func leftCell(s renew.Standing, now time.Time) string {
+	switch {
+	case s.NotAfter.IsZero():
+		return "?"
+	case now.Before(s.NotAfter):
+		return brief(s.NotAfter.Sub(now))
+	}
+	return "none"
+}
+
+func renewalCell(s renew.Standing, now time.Time) string {
 	switch {
 	case s.Renewal != "":
-		return s.Renewal + " under way"
+		return s.Renewal + " open"
 	case s.Overdue && !s.Window.End.IsZero():
-		return "overdue since " + stamp(s.Window.End)
-	case s.Overdue:
-		return "overdue"
-	case !s.NotAfter.IsZero() && !now.Before(s.NotAfter):
+		return "overdue " + brief(now.Sub(s.Window.End))
+	case s.Overdue, !s.NotAfter.IsZero() && !now.Before(s.NotAfter):
 		return "overdue"
 	case s.RenewAt.IsZero():
-		return "not known"
+		return "?"
 	case now.Before(s.RenewAt):
-		return "due " + ago(now, s.RenewAt)
+		return "due " + briefAgo(now, s.RenewAt)
 	}
 	return "due now"
+}
+
+func rehearsalCell(s renew.Standing, now time.Time) string {
+	switch {
+	case s.Rehearsed.IsZero():
+		return "never"
+	case rehearsalBad(s):
+		return "fails " + briefAgo(now, s.Rehearsed)
+	}
+	return "good " + briefAgo(now, s.Rehearsed)
 }
 
 // rehearsalBad reports that the last rehearsal found something in the way.

@@ -115,7 +115,8 @@ func verdictOf(reports []renew.Report) renew.Severity {
 	return v
 }
 
-// diagnosis is one sentence of cause for what was seen.
+// diagnosis is one sentence of cause for what was seen, as it reads at now. A
+// zero now leaves out how long ago: for what is read again much later.
 func diagnosis(name string, c renew.Certificate, reports []renew.Report, now time.Time) string {
 	hs := hostsOf(c, reports)
 	if len(reports) == 0 {
@@ -136,6 +137,9 @@ func diagnosis(name string, c renew.Certificate, reports []renew.Report, now tim
 		if f := worstOf(fs); f.Severity == renew.Warning {
 			return end(fmt.Sprintf("%s works %s, but: %s", name, where, lower(f.Cause)))
 		}
+	}
+	if now.IsZero() {
+		return fmt.Sprintf("%s is good %s, until %s.", name, where, stamp(until))
 	}
 	return fmt.Sprintf("%s is good %s, until %s (%s).", name, where, stamp(until), ago(now, until))
 }
@@ -175,13 +179,34 @@ func failing(name string, bad []seenHost, of int, now time.Time) string {
 	}
 	if ids[0] == "expired" {
 		until := earliest(bad)
-		s := fmt.Sprintf("%s expired %s %s: its notAfter was %s", name, ago(now, until), on, stamp(until))
+		when := "expired "
+		if !now.IsZero() {
+			when += ago(now, until) + " "
+		}
+		s := fmt.Sprintf("%s %s%s: its notAfter was %s", name, when, on, stamp(until))
 		if serial, one := sameSerial(bad); one {
 			s += ", serial " + serial
 		}
 		return s + "."
 	}
 	return end(fmt.Sprintf("%s fails %s: %s", name, on, lower(bad[0].worst().Cause)))
+}
+
+// saidInHead is the id of the fault that diagnosis says in full: the only one
+// of the hosts that fail; "" when there are several, or none.
+func saidInHead(c renew.Certificate, reports []renew.Report) string {
+	id := ""
+	for _, h := range with(hostsOf(c, reports), renew.Critical) {
+		one := h.worst().ID
+		if h.has("expired") {
+			one = "expired"
+		}
+		if id != "" && one != id {
+			return ""
+		}
+		id = one
+	}
+	return id
 }
 
 func (h seenHost) has(id string) bool {
@@ -228,21 +253,104 @@ func lower(s string) string {
 	return s
 }
 
-// hostTable is a line an address.
+// hostTable is a line an address, narrow enough for 80 columns in the usual
+// case: a column that says the same in every row, or nothing, is left out.
 func hostTable(hs []seenHost, max int) (Table, string) {
-	t := Table{Columns: []string{"host", "address", "serves", "until", "issued by", "state"}}
+	issuer := oneIssuer(hs)
+	named := slices.ContainsFunc(hs, func(h seenHost) bool { return h.name != h.Address })
+	t := Table{Columns: []string{"address", "serves", "until"}}
+	if named {
+		t.Columns = append([]string{"host"}, t.Columns...)
+	}
+	if issuer == "" {
+		t.Columns = append(t.Columns, "issued by")
+	}
+	t.Columns = append(t.Columns, "state")
+	hs = slices.Clone(hs)
 	slices.SortStableFunc(hs, func(a, b seenHost) int { return b.Verdict().Rank() - a.Verdict().Rank() })
 	for i, h := range hs {
 		if i == max {
 			return t, fmt.Sprintf("And %d more: see the page.", len(hs)-max)
 		}
-		serves, until := "nothing seen", ""
-		if !h.Leaf.NotAfter.IsZero() {
-			serves, until = strings.TrimSpace(clip(commonName(h.Leaf.Subject), 30)+" "+short16(h.Leaf.Serial)), stamp(h.Leaf.NotAfter)
+		var cells []string
+		if named {
+			cells = append(cells, h.name)
 		}
-		t.Rows = append(t.Rows, Row{State: hostState(h), Cells: []string{h.name, h.Address, serves, until, clip(commonName(h.Leaf.Issuer), 30), h.wordsOf()}})
+		cells = append(cells, h.Address, h.servesWord(), minute(h.Leaf.NotAfter))
+		if issuer == "" {
+			cells = append(cells, clip(commonName(h.Leaf.Issuer), 30))
+		}
+		t.Rows = append(t.Rows, Row{State: hostState(h), Cells: append(cells, h.cellWord())})
 	}
 	return t, ""
+}
+
+// oneIssuer is who issued every certificate seen, "" when there are several;
+// "-" when none was seen.
+func oneIssuer(hs []seenHost) string {
+	one := "-"
+	for _, h := range hs {
+		switch cn := clip(commonName(h.Leaf.Issuer), 60); {
+		case h.Leaf.NotAfter.IsZero() || cn == one:
+		case one == "-" && cn != "":
+			one = cn
+		default:
+			return ""
+		}
+	}
+	return one
+}
+
+// servesWord is the certificate of a host in a cell: its serial, and its name
+// when that is the fault.
+func (h seenHost) servesWord() string {
+	if h.Leaf.NotAfter.IsZero() {
+		return "nothing"
+	}
+	if h.has("name_mismatch") || h.has("declared_mismatch") {
+		return strings.TrimSpace(clip(commonName(h.Leaf.Subject), 30) + " " + short8(h.Leaf.Serial))
+	}
+	return short8(h.Leaf.Serial)
+}
+
+// cellWord is the worst fault of a host in a cell, and how many more there are.
+func (h seenHost) cellWord() string {
+	var ids []string
+	for _, f := range h.Findings {
+		if f.Severity.Rank() > renew.Info.Rank() && !slices.Contains(ids, f.ID) {
+			ids = append(ids, f.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return "good"
+	}
+	word := shortFault(h.worst().ID)
+	if h.has("expired") { // explains the others
+		word = "expired"
+	}
+	if n := len(ids) - 1; n > 0 {
+		word += fmt.Sprintf(" +%d", n)
+	}
+	return word
+}
+
+// shortFault is a fault's name in a cell.
+func shortFault(id string) string {
+	switch id {
+	case "declared_mismatch":
+		return "wrong cert"
+	case "name_mismatch":
+		return "wrong name"
+	case "connect_timeout", "handshake_timeout":
+		return "timeout"
+	case "missing_intermediate", "wrong_intermediate", "expired_intermediate", "wrong_order":
+		return "bad chain"
+	case "renewal_overdue":
+		return "overdue"
+	case "node_divergence":
+		return "divergence"
+	}
+	return faultWord(id)
 }
 
 // commonName is the CN of a distinguished name as Go writes it, else all of it.
@@ -272,8 +380,9 @@ func hostState(h seenHost) string {
 }
 
 // findingLines are the different faults with their next action, the worst
-// first; the same cause is said once.
-func findingLines(reports []renew.Report, max int) string {
+// first; the same cause is said once. said is the id of a fault whose cause
+// stands in the headline already: only its next action is left to say.
+func findingLines(reports []renew.Report, max int, said string) string {
 	var lines []string
 	seen := map[string]bool{}
 	count := map[string]int{}
@@ -287,16 +396,20 @@ func findingLines(reports []renew.Report, max int) string {
 	}
 	for _, r := range reports {
 		for _, f := range r.All() {
-			line := string(f.Severity) + " " + f.ID + ": " + end(f.Cause)
-			if n := count[f.ID] - 1; n > 0 {
-				line += fmt.Sprintf(" The same on %d more.", n)
+			line := string(f.Severity) + " " + f.ID + ": "
+			if f.ID != said {
+				line += end(f.Cause) + " "
+				if n := count[f.ID] - 1; n > 0 {
+					line += fmt.Sprintf("The same on %d more. ", n)
+				}
 			}
 			if f.Next != "" {
-				line += " " + end(upper(f.Next))
+				line += end(upper(f.Next))
 			}
-			if seen[f.ID] {
+			if seen[f.ID] || f.ID == said && f.Next == "" {
 				continue
 			}
+			line = strings.TrimSpace(line)
 			seen[f.ID] = true
 			if len(lines) == max {
 				more++
@@ -312,8 +425,8 @@ func findingLines(reports []renew.Report, max int) string {
 }
 
 // checkEvidence is a check as it stands on a timeline.
-func checkEvidence(s renew.Standing, now time.Time) incident.CheckEvidence {
-	e := incident.CheckEvidence{Certificate: s.Certificate.Name, Verdict: string(s.Verdict), Cause: oneLine(diagnosis(s.Certificate.Name, s.Certificate, s.Reports, now))}
+func checkEvidence(s renew.Standing) incident.CheckEvidence {
+	e := incident.CheckEvidence{Certificate: s.Certificate.Name, Verdict: string(s.Verdict), Cause: oneLine(diagnosis(s.Certificate.Name, s.Certificate, s.Reports, time.Time{}))}
 	for _, h := range hostsOf(s.Certificate, s.Reports) {
 		hc := incident.HostCheck{Host: h.name, Address: h.Address, State: hostState(h), Cause: oneLine(h.worst().Cause),
 			Serial: h.Leaf.Serial, SHA256: h.Leaf.SHA256, Issuer: clip(oneLine(h.Leaf.Issuer), 200), NotAfter: h.Leaf.NotAfter, Findings: []string{}}

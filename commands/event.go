@@ -57,6 +57,9 @@ func (d *Desk) stepEvent(ctx context.Context, e renew.Event, open []incident.Inc
 			}
 		}
 	}
+	if e.More {
+		return nil // the card is drawn from the record: the next event edits it for both
+	}
 	ren, err := d.o.Renewer.Renewal(ctx, e.Renewal.ID)
 	if err != nil {
 		ren = e.Renewal // as it was
@@ -65,10 +68,26 @@ func (d *Desk) stepEvent(ctx context.Context, e renew.Event, open []incident.Inc
 	if err != nil {
 		return err
 	}
-	for _, room := range rooms(open) {
-		say(room, r)
+	say(mainRoom, withResolve(r, ren, open, mainRoom))
+	for _, i := range open {
+		say(i.ID, withResolve(r, ren, open, i.ID))
 	}
 	return nil
+}
+
+// withResolve adds the button that comes after a renewal that is done: resolve
+// the incident it was for. A private one is named in its own room alone.
+func withResolve(r Reply, ren renew.Renewal, open []incident.Incident, room string) Reply {
+	if ren.State != renew.Done || ren.Ask.DryRun {
+		return r
+	}
+	for _, i := range open {
+		if i.Status.Open() && (!i.Private || i.ID == room) {
+			r.Buttons = append([]Button{{Label: "Resolve " + i.ID, Command: "/incident resolve " + i.ID, Style: "primary"}}, r.Buttons...)
+			break
+		}
+	}
+	return r
 }
 
 // rooms are main and the rooms of the open incidents.
@@ -196,7 +215,7 @@ func (d *Desk) checkEvent(ctx context.Context, e renew.Event, open []incident.In
 			say(i.ID, r)
 		}
 		if e.Standing.Verdict == renew.Critical && posted {
-			return d.alerted(ctx, e.Standing, r)
+			return d.alerted(ctx, e.Standing)
 		}
 	}
 	return nil
@@ -217,7 +236,7 @@ func (d *Desk) measured(ctx context.Context, e renew.Event, i incident.Incident)
 			}
 		}
 		if was && s.Checked.After(m.At) {
-			if _, err := d.o.Book.ClearMitigated(ctx, i.ID, diagnosis(s.Certificate.Name, s.Certificate, s.Reports, d.o.Now())); err != nil {
+			if _, err := d.o.Book.ClearMitigated(ctx, i.ID, diagnosis(s.Certificate.Name, s.Certificate, s.Reports, time.Time{})); err != nil {
 				return i, fmt.Errorf("%s: take mitigated away: %w", i.ID, err)
 			}
 		}

@@ -74,7 +74,7 @@ func (d *Desk) checkEntry(ctx context.Context, id string, s renew.Standing, key 
 	if at.IsZero() || at.After(now) {
 		at = now
 	}
-	e := incident.Entry{At: at, By: incident.Bot, Kind: incident.Check, Key: key, Evidence: incident.Evidence{Check: checkEvidence(s, now)}}
+	e := incident.Entry{At: at, By: incident.Bot, Kind: incident.Check, Key: key, Evidence: incident.Evidence{Check: checkEvidence(s)}}
 	e.Text = e.Evidence.Check.Cause
 	if _, _, _, err := d.o.Book.Append(ctx, id, e); err != nil {
 		return fmt.Errorf("%s: check of %s: %w", id, s.Certificate.Name, err)

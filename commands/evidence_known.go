@@ -129,9 +129,9 @@ func alertKey(s renew.Standing) string {
 // alerted keeps an alert that was just posted in main, and puts it on the
 // timelines of the incidents open by now: one may have been declared while it
 // was posted.
-func (d *Desk) alerted(ctx context.Context, s renew.Standing, r Reply) error {
+func (d *Desk) alerted(ctx context.Context, s renew.Standing) error {
 	name := s.Certificate.Name
-	a, err := d.o.Book.KeepAlert(ctx, incident.PostedAlert{Certificate: name, Room: mainRoom, Key: r.Key, At: d.o.Now().UTC(), Text: oneLine(r.Headline)})
+	a, err := d.o.Book.KeepAlert(ctx, incident.PostedAlert{Certificate: name, Room: mainRoom, Key: alertKey(s), At: d.o.Now().UTC(), Text: checkEvidence(s).Cause})
 	if err != nil {
 		return fmt.Errorf("keep the alert of %s: %w", name, err)
 	}

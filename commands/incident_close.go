@@ -68,7 +68,7 @@ func (c *call) draftReply(ctx context.Context, i incident.Incident, forms []stri
 		return Reply{}, err
 	}
 	r := Reply{State: StateInfo, Headline: fmt.Sprintf("%s: the postmortem draft, with %s to fill in.", i.ID, plural(len(draft.Gaps), "gap")),
-		Links: []Link{{i.ID + " and its draft", incidentPath(i.ID)}}}
+		Links: []Link{{"draft of " + i.ID, draftPath(i.ID)}}}
 	for _, form := range forms {
 		f, err := fileOf(i.ID, draft, form)
 		if err != nil {

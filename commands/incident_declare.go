@@ -217,20 +217,24 @@ func (c *call) duplicate(ctx context.Context, i incident.Incident) error {
 // severity means.
 func (c *call) declared(ctx context.Context, i incident.Incident, notes []string, like []incident.Incident) Reply {
 	r := c.d.card(ctx, i)
-	body := []string{r.Body, sev(i.Severity) + ": " + severities[i.Severity] + ". Change it with /incident sev " + i.ID + " 1"}
+	body := []string{r.Body, sev(i.Severity) + ": " + severities[i.Severity] + ". To change it: " + otherSev(i)}
 	for n, o := range like {
 		if n < 3 {
 			body = append(body, fmt.Sprintf("Perhaps the same: %s (%s), declared %s.", o.ID, clip(o.Title, 60), ago(c.now(), o.Declared)))
 		}
 	}
 	r.Body = strings.Join(append(body, notes...), "\n")
-	r.Buttons = []Button{{Label: "Lead me", Command: "/incident lead " + i.ID + " me", Style: "primary"}}
-	if len(i.Certificates) > 0 {
-		r.Buttons = append(r.Buttons, Button{Label: "Renew plan", Command: "/renew " + i.Certificates[0]})
-	}
-	r.Buttons = append(r.Buttons, Button{Label: "Show " + i.ID, Command: "/incident show " + i.ID}, Button{Label: "Resolve", Command: "/incident resolve " + i.ID})
 	r.Public = c.public(i)
 	return r
+}
+
+// otherSev is a line that changes the severity: to a worse one, where there is.
+func otherSev(i incident.Incident) string {
+	to := i.Severity - 1
+	if to < 1 {
+		to = 2
+	}
+	return fmt.Sprintf("/incident sev %s %d", i.ID, to)
 }
 
 // readWhen reads a time of this request in the person's zone.

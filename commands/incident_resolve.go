@@ -69,13 +69,7 @@ func (c *call) resolve(ctx context.Context, i incident.Incident) (Reply, error) 
 	case len(failing) > 0:
 		said = fmt.Sprintf("%s is resolved although %s: %s.", i.ID, plural(len(failing), "endpoint")+" "+failVerbOnly(len(failing)), listed(failing, 4))
 	}
-	r := c.changed(ctx, i, said)
-	next, buttons := nextStep(i, renew.Certificate{}, false)
-	r.Body, r.Buttons = "Next: "+end(next), buttons
-	if i.Impact == "" {
-		r.Body = "Next: say the impact, for example: /incident impact " + i.ID + " images did not load for 40 minutes. Then close it."
-	}
-	return r, nil
+	return c.changed(ctx, i, said), nil
 }
 
 func failVerbOnly(n int) string {

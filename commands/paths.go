@@ -10,3 +10,4 @@ const (
 
 func certificatePath(name string) string { return "/certificate/" + url.PathEscape(name) }
 func incidentPath(id string) string      { return "/incident/" + url.PathEscape(id) }
+func draftPath(id string) string         { return incidentPath(id) + "/draft" }

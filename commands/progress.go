@@ -241,17 +241,17 @@ func hostRows(r renew.Renewal) Table {
 	if len(r.Hosts) == 0 {
 		return Table{}
 	}
-	t := Table{Columns: []string{"host", "state", "before", "after"}}
+	t := Table{Columns: []string{"host", "state", "before", "after", "until"}}
 	for i, h := range r.Hosts {
 		if i == maxRows && len(r.Hosts) > maxRows+1 {
-			t.Rows = append(t.Rows, Row{Cells: []string{fmt.Sprintf("and %d more", len(r.Hosts)-maxRows), "see the page", "", ""}})
+			t.Rows = append(t.Rows, Row{Cells: []string{fmt.Sprintf("and %d more", len(r.Hosts)-maxRows), "see the page", "", "", ""}})
 			break
 		}
 		state, word := hostWord(h)
-		if i == 0 {
+		if i == 0 && h.State != renew.HostVerified {
 			word += ", canary"
 		}
-		t.Rows = append(t.Rows, Row{State: state, Cells: []string{h.Host, word, leafWord(h.Before), leafWord(h.After)}})
+		t.Rows = append(t.Rows, Row{State: state, Cells: []string{h.Host, word, leafWord(h.Before), leafWord(h.After), minute(h.After.NotAfter)}})
 	}
 	return t
 }
@@ -270,13 +270,8 @@ func hostWord(h renew.HostState) (state, word string) {
 	return StateInfo, "waiting"
 }
 
-// leafWord is a certificate in a cell: serial and end.
-func leafWord(l renew.Leaf) string {
-	if l.NotAfter.IsZero() {
-		return "-"
-	}
-	return short16(l.Serial) + " until " + stamp(l.NotAfter)
-}
+// leafWord is a certificate in a cell: its serial.
+func leafWord(l renew.Leaf) string { return orElse(short8(l.Serial), "-") }
 
 func progressFacts(r renew.Renewal, cert renew.Certificate, now time.Time) []Fact {
 	asked := who(r.Ask.By.Name) + ", " + stamp(r.Asked)

@@ -268,6 +268,7 @@ func waves(cert renew.Certificate) string {
 
 // start starts a renewal, or asks for its approval.
 func (c *call) start(ctx context.Context, cert renew.Certificate, a renew.Ask) (Reply, error) {
+	a.Key = c.key("")
 	ren, err := c.d.o.Renewer.Start(ctx, a)
 	if err != nil {
 		return Reply{}, c.renewError(ctx, cert, a, err)
@@ -301,6 +302,7 @@ func (c *call) follow(ctx context.Context, ren renew.Renewal) (Reply, error) {
 	}
 	if len(open) > 0 {
 		r.Incident = open[0].ID
+		r = withResolve(r, ren, open, strings.ToUpper(c.r.Room))
 	}
 	if c.r.Wait && (ren.State == renew.Failed || ren.State == renew.RolledBack || ren.State == renew.Stopped) {
 		r.Problem = Problem{Code: "renewal_" + string(ren.State), Message: r.Headline, Hint: orElse(oneLine(r.Body), "Look with /renew status "+ren.ID)}

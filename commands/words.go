@@ -60,19 +60,37 @@ func two(a int64, ua string, b int64, ub string) string {
 	return fmt.Sprintf("%d %s %d %s", a, ua, b, ub)
 }
 
-// took is how long something took: "0.2 s", "12 s", "3 min 4 s".
-func took(d time.Duration) string {
-	switch {
-	case d < 100*time.Millisecond:
-		return strconv.FormatInt(max(1, d.Milliseconds()), 10) + " ms"
-	case d < 10*time.Second:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int64(d/time.Second))
-	case d < time.Hour:
-		return two(int64(d/time.Minute), "min", int64(d/time.Second)%60, "s")
+// took is how long something took, in the words of the record: "230 ms",
+// "12 s", "3 min 4 s".
+func took(d time.Duration) string { return incident.Took(max(d, time.Millisecond)) }
+
+// minute is a moment in a cell of a table: "2026-11-22 01:52 UTC".
+func minute(t time.Time) string {
+	if t.IsZero() {
+		return "-"
 	}
-	return span(d)
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// brief is a duration in a cell of a table, in one unit: "45 s", "3 h", "60 d".
+func brief(d time.Duration) string {
+	switch d = d.Abs(); {
+	case d < time.Minute:
+		return strconv.FormatInt(int64(d/time.Second), 10) + " s"
+	case d < time.Hour:
+		return strconv.FormatInt(int64(d/time.Minute), 10) + " min"
+	case d < 48*time.Hour:
+		return strconv.FormatInt(int64(d/time.Hour), 10) + " h"
+	}
+	return strconv.FormatInt(int64(d/(24*time.Hour)), 10) + " d"
+}
+
+// briefAgo is a moment seen from now, in a cell: "2 min ago", "in 29 d".
+func briefAgo(now, t time.Time) string {
+	if t.After(now) {
+		return "in " + brief(t.Sub(now))
+	}
+	return brief(now.Sub(t)) + " ago"
 }
 
 // clip cuts a text to n characters.
@@ -115,6 +133,14 @@ func either(names []string, max int) string {
 		return listed(names, max)
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
+// short8 is a serial or fingerprint in a cell: eight digits and "…".
+func short8(s string) string {
+	if len(s) > 9 {
+		return s[:8] + "…"
+	}
+	return s
 }
 
 // short16 is the start of a fingerprint or serial.

@@ -176,4 +176,5 @@ type Event struct {
 	Renewal  Renewal   `json:"renewal"`
 	Standing Standing  `json:"standing"`
 	Before   Severity  `json:"before"` // verdict before
+	More     bool      `json:"more,omitempty"`
 }

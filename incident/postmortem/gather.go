@@ -28,6 +28,8 @@ type view struct {
 	alerts    []incident.Entry
 	reports   []incident.Entry
 	temps     []incident.Entry
+	rehearsed []incident.Entry // rehearsals, by when
+	overdue   incident.Entry   // since when the renewal was overdue
 	failures  []incident.Entry // failed steps
 	bad       []incident.Entry // checks with a critical verdict
 	failedIn  string           // first check in which a host failed
@@ -86,7 +88,13 @@ func gather(i incident.Incident, timeline []incident.Entry) view {
 		case "temp":
 			v.temps = append(v.temps, e)
 		}
-		if e.Evidence.Step.Step != "" {
+		if e.Evidence.Rehearsal.Certificate != "" {
+			v.rehearsed = append(v.rehearsed, e)
+		}
+		if !e.Evidence.Check.Overdue.IsZero() && v.overdue.ID == "" {
+			v.overdue = e
+		}
+		if e.Evidence.Step.Step != "" && e.Evidence.Step.Renewal != "" {
 			v.step(e)
 		}
 		if e.Evidence.Approval.Decision != "" {
@@ -196,6 +204,30 @@ func (v *view) proven() (names []string, last incident.Entry) {
 		}
 	}
 	return names, last
+}
+
+// rehearsals returns the last good rehearsal that the record knows and the
+// first bad one after it; zero ones when there were none.
+func (v *view) rehearsals() (good, bad incident.Entry) {
+	for _, e := range v.rehearsed {
+		switch {
+		case e.Evidence.Rehearsal.OK && bad.ID == "":
+			good = e
+		case !e.Evidence.Rehearsal.OK && bad.ID == "":
+			bad = e
+		}
+	}
+	return good, bad
+}
+
+// answered returns the first line by a person at or after an alert.
+func (v *view) answered(alert incident.Entry) (incident.Entry, bool) {
+	for _, e := range v.entries {
+		if !e.At.Before(alert.At) && !unaided(e) {
+			return e, true
+		}
+	}
+	return incident.Entry{}, false
 }
 
 // renewalDone returns the last renewal that issued something, or nil.

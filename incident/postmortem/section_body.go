@@ -133,6 +133,8 @@ func source(e incident.Entry) string {
 		return "approval of " + ev.Approval.Renewal
 	case e.Kind == incident.Check:
 		return "check " + e.ID
+	case e.Kind == incident.Rehearsal:
+		return "rehearsal " + e.ID
 	case unaided(e):
 		return e.Kind + " " + e.ID
 	}
@@ -158,6 +160,12 @@ func evidence(e incident.Entry) string {
 			s += " in " + incident.Took(ev.Step.Took)
 		}
 		parts = append(parts, escape(s))
+	case ev.Rehearsal.Certificate != "":
+		parts = append(parts, "rehearsal: "+map[bool]string{true: "good", false: "failed"}[ev.Rehearsal.OK])
+	case ev.Alert.Certificate != "":
+		parts = append(parts, "alert, room "+escape(ev.Alert.Room))
+	case !ev.Check.Overdue.IsZero():
+		parts = append(parts, "check: renewal overdue")
 	case ev.Approval.Decision != "":
 		parts = append(parts, escape(ev.Approval.Renewal+" "+ev.Approval.Decision))
 	case e.Kind != "":

@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,12 +105,25 @@ func (w *writer) summary() {
 
 func (w *writer) what() string {
 	i, failed := w.d.Incident, w.v.failed()
-	what := escape(strings.TrimRight(i.Title, "."))
+	what := escape(w.sentence(strings.TrimRight(i.Title, ".")))
 	if len(failed) == 0 {
 		return "What stopped: " + what + "."
 	}
 	w.fact("hosts that failed", strings.Join(failed, ", "), "check "+w.v.failedIn, true)
 	return fmt.Sprintf("%s: %s failed on %d of %s (%s).", what, or(codes(i.Certificates), "the certificate"), len(failed), count(len(w.v.hosts), "host"), codes(some(failed)))
+}
+
+// sentence gives a title a capital, unless it begins with a name: of a
+// certificate, a host, or anything written with more than small letters.
+func (w *writer) sentence(title string) string {
+	first, _, _ := strings.Cut(title, " ")
+	if strings.Trim(strings.TrimRight(first, ",:;"), "abcdefghijklmnopqrstuvwxyz") != "" || slices.Contains(w.d.Incident.Certificates, strings.TrimRight(first, ",:;")) {
+		return title
+	}
+	if title != "" && title[0] >= 'a' && title[0] <= 'z' {
+		title = strings.ToUpper(title[:1]) + title[1:]
+	}
+	return title
 }
 
 // some names at most eight, then says how many more.

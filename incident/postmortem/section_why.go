@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
@@ -30,7 +31,11 @@ func (w *writer) factors() {
 		lines = append(lines, text)
 		w.fact(name, text, source, true)
 	}
+	w.before(add)
 	for _, f := range w.v.findings {
+		if f.id == "renewal_overdue" && w.v.overdue.ID != "" {
+			continue // said above, with its time
+		}
 		add("finding "+f.id, "check "+f.entry, fmt.Sprintf("Checks found %s on %s: %s (first in %s).", code(f.id), count(len(f.hosts), "host"), codes(some(f.hosts)), f.entry))
 	}
 	for _, e := range w.v.failures {
@@ -38,7 +43,7 @@ func (w *writer) factors() {
 		add("failed step", "renewal "+s.Renewal, fmt.Sprintf("At %s the step %s of %s failed: %s (%s)", w.when(e.At), code(s.Step), escape(s.Renewal), escape(e.Text), e.ID))
 	}
 	for _, e := range w.v.alerts {
-		add("alert", e.Kind+" "+e.ID, fmt.Sprintf("An alert came at %s: %s (%s). Seen by: %s", w.when(e.At), escape(e.Text), e.ID, w.gap("who saw the alert of "+e.ID+", and when")))
+		add("alert", e.Kind+" "+e.ID, w.alert(e))
 	}
 	if len(w.v.alerts) == 0 {
 		add("no alert", "record", "No alert is on the record.")
@@ -51,9 +56,65 @@ func (w *writer) factors() {
 	}
 	if o := w.d.Incident.Owner; o != "" {
 		add("owner", "inventory", "The certificate's owner is "+escape(o)+".")
+	} else {
+		add("no owner", "inventory", "The certificate has no owner on the record.")
 	}
 	w.list(lines)
 	w.list([]string{w.gap("why the certificate was not renewed in time"), w.gap("what made finding or mending it harder")})
+}
+
+// before is what was known before it failed: the renewal that did not come,
+// and the rehearsals.
+func (w *writer) before(add func(name, source, text string)) {
+	if e := w.v.overdue; e.ID != "" {
+		since := e.Evidence.Check.Overdue
+		text := fmt.Sprintf("The renewal of %s was overdue since %s", code(e.Evidence.Check.Certificate), w.when(since))
+		if start, ok := w.d.Incident.Milestone(incident.Started); ok && start.At.After(since) {
+			text += ", " + incident.Took(start.At.Sub(since)) + " before it began"
+		}
+		add("overdue since", "check "+e.ID, text+" ("+e.ID+").")
+	}
+	good, bad := w.v.rehearsals()
+	if bad.ID == "" {
+		return
+	}
+	r := bad.Evidence.Rehearsal
+	switch {
+	case good.ID != "":
+		add("last good rehearsal", "rehearsal "+good.ID, fmt.Sprintf("The last rehearsal that worked was at %s (%s).", w.when(good.At), good.ID))
+	case !r.LastGood.IsZero():
+		add("last good rehearsal", "rehearsal "+bad.ID, fmt.Sprintf("The last rehearsal that worked was at %s.", w.when(r.LastGood)))
+	default:
+		add("last good rehearsal", "rehearsal "+bad.ID, "No rehearsal that worked is on the record.")
+	}
+	text := fmt.Sprintf("The rehearsal of %s failed", w.when(bad.At))
+	if len(r.Faults) > 0 {
+		f := r.Faults[0]
+		text += " with " + code(f.Level)
+		if f.Addresses != "" {
+			text += " at " + code(f.Addresses)
+		}
+		text += ": " + escape(strings.TrimRight(f.Cause, "."))
+	}
+	add("failed rehearsal", "rehearsal "+bad.ID, text+" ("+bad.ID+").")
+}
+
+// alert says where an alert went and which person answered first; when nobody
+// did, that is a gap.
+func (w *writer) alert(e incident.Entry) string {
+	where := ""
+	if room := e.Evidence.Alert.Room; room != "" {
+		where = " to the room " + code(room)
+	}
+	text := fmt.Sprintf("The alert was sent%s at %s (%s). ", where, w.when(e.At), e.ID)
+	if where == "" {
+		text = fmt.Sprintf("An alert came at %s: %s (%s). ", w.when(e.At), escape(strings.TrimRight(e.Text, ".")), e.ID)
+	}
+	p, ok := w.v.answered(e)
+	if !ok {
+		return text + "Nobody's answer is on the record: " + w.gap("who saw the alert of "+e.ID+", and when")
+	}
+	return text + fmt.Sprintf("The first answer by a person on the record was %s's at %s, %s later (%s).", escape(p.By.Name), w.when(p.At), incident.Took(p.At.Sub(e.At)), p.ID)
 }
 
 // detection says how it was noticed.
@@ -63,6 +124,11 @@ func (w *writer) detection() {
 		w.para("%s", w.gap("how it was noticed"))
 	} else {
 		w.para("It was noticed at %s: %s.", w.when(m.At), escape(why(m)))
+	}
+	for _, e := range w.v.alerts {
+		if room := e.Evidence.Alert.Room; room != "" {
+			w.para("The alert went to the room %s at %s (%s).", code(room), w.when(e.At), e.ID)
+		}
 	}
 	var rows [][]string
 	for _, s := range []struct{ name, title string }{
@@ -145,6 +211,9 @@ func (w *writer) actions() {
 	}
 	certificates := or(codes(w.d.Incident.Certificates), "the certificate")
 	expired := w.v.found("expired").id != ""
+	if _, bad := w.v.rehearsals(); bad.ID != "" {
+		propose("prevent", "Mend what made the rehearsal of %s fail (%s), or name another challenge first.", w.when(bad.At), bad.ID)
+	}
 	if expired {
 		propose("prevent", "Renew %s without a person, well before it expires.", certificates)
 	}
