@@ -137,6 +137,7 @@ func (u *run) order(ctx, soft context.Context, kind string) (o Order, ca CA, err
 			return err
 		}
 		o, err = ca.Order(soft, u.state().Body.Order)
+		o.Domains = u.cert.Domains // what was ordered, whatever the CA says now
 		return err
 	})
 	if err != nil {

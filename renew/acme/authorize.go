@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +65,7 @@ func (c *client) Authorize(ctx context.Context, o renew.Order, ch renew.Challeng
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Wait, fmt.Errorf("the authorizations are not valid after %s", c.o.Wait))
 	defer cancel()
 	var mu sync.Mutex
-	j := &job{c: c, s: s, kind: ch.Type, say: func(f string, a ...any) {
+	j := &job{c: c, s: s, kind: ch.Type, domains: o.Domains, say: func(f string, a ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		if say != nil {
@@ -124,10 +126,11 @@ func together(errs []error) error {
 
 // job is one Authorize.
 type job struct {
-	c    *client
-	s    solver
-	kind string
-	say  func(format string, args ...any)
+	c       *client
+	s       solver
+	kind    string
+	domains []string // of the order
+	say     func(format string, args ...any)
 }
 
 func (j *job) authorize(ctx context.Context, url string) error {
@@ -138,6 +141,9 @@ func (j *job) authorize(ctx context.Context, url string) error {
 	name := a.name
 	if a.wildcard {
 		name = "*." + a.name
+	}
+	if !ordered(j.domains, name) { // it becomes a record's name and a program's argument
+		return fmt.Errorf("the CA wants a proof for %q, which was not ordered", printable([]byte(name), 100))
 	}
 	ch, found := a.challenge(j.kind)
 	if found && !goodToken.MatchString(ch.token) {
@@ -172,6 +178,19 @@ func (j *job) authorize(ctx context.Context, url string) error {
 		}
 	}
 	return j.wait(ctx, url, name, wait)
+}
+
+// ordered reports whether a name is one of the order's. Servers may change the
+// case of a name.
+func ordered(domains []string, name string) bool {
+	return slices.ContainsFunc(domains, func(d string) bool {
+		if strings.EqualFold(d, name) {
+			return true
+		}
+		a, aerr := netip.ParseAddr(d)
+		b, berr := netip.ParseAddr(name)
+		return aerr == nil && berr == nil && a.Unmap() == b.Unmap()
+	})
 }
 
 func wildcardHint(a authorization, kind string) string {
