@@ -79,7 +79,8 @@ type killer struct {
 	acked    map[string]bool // texts of notes whose answer came
 	said     atomic.Int64
 	renewals int
-	closed   int // renewals whose order the CA closed during a kill
+	out      io.Reader // what the last server started prints after its first line
+	closed   int       // renewals whose order the CA closed during a kill
 }
 
 // start starts the server as a process of its own and returns its address.
@@ -108,6 +109,7 @@ func (k *killer) start() (*exec.Cmd, string, *bytes.Buffer) {
 		}
 		line = append(line, one[0])
 	}
+	k.out = out
 	_, address, _ := strings.Cut(string(line), "room at ")
 	return c, strings.TrimSpace(address), &log
 }
