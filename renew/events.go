@@ -2,6 +2,7 @@ package renew
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/certmedic/certmedic/store"
@@ -14,6 +15,7 @@ import (
 const (
 	sendPage   = 64                     // events read, and taken out, at a time
 	sweepAfter = 300 * time.Millisecond // delivered ones are taken out together
+	sendBreath = 100 * time.Millisecond // between passes, so that a burst of steps becomes one edit
 	sendAgain  = 100 * time.Millisecond // first pause after Emit failed, doubled up to sendMost
 	sendMost   = 30 * time.Second
 )
@@ -23,13 +25,14 @@ func (r *Runner) deliver(ctx context.Context) {
 	s := sender{r: r, sent: map[string]bool{}}
 	again := time.Duration(0)
 	for {
+		began := time.Now()
 		failed := s.pass(ctx)
 		if failed {
 			again = min(max(2*again, sendAgain), sendMost)
 		} else {
 			again = 0
 		}
-		if s.wait(ctx, again) {
+		if s.wait(ctx, again) || !pause(ctx, sendBreath-time.Since(began)) {
 			break
 		}
 	}
@@ -75,15 +78,11 @@ func (s *sender) pass(ctx context.Context) (failed bool) {
 	blocked := map[string]bool{}
 	from := prefixEvent
 	for ctx.Err() == nil {
-		type entry struct {
-			key   string
-			value []byte
-		}
-		var page []entry
+		var page []queued
 		err := s.r.o.Store.View(ctx, func(tx store.Tx) error {
 			page = nil
 			return tx.Scan(store.Range{Prefix: prefixEvent, From: from, Limit: sendPage}, func(k string, v []byte) error {
-				page = append(page, entry{k, v})
+				page = append(page, queued{k, v})
 				return nil
 			})
 		})
@@ -93,23 +92,19 @@ func (s *sender) pass(ctx context.Context) (failed bool) {
 			}
 			return true
 		}
-		for _, p := range page {
+		events := s.read(page)
+		for i, p := range page {
 			if ctx.Err() != nil {
 				return failed
 			}
 			from = p.key + "\x00"
-			if s.sent[p.key] {
+			d := events[i]
+			if d.V == 0 || blocked[d.Name] {
 				continue
 			}
-			var d diskEvent
-			if err := unpack(p.key, p.value, &d); err != nil {
-				s.r.o.Log.Error("event cannot be read and waits", "event", p.key, "error", err)
-				continue
-			}
-			if blocked[d.Name] {
-				continue
-			}
-			if err := s.r.o.Emit(ctx, s.r.event(d)); err != nil {
+			e := s.r.event(d)
+			e.More = followed(events[i+1:], d)
+			if err := s.r.o.Emit(ctx, e); err != nil {
 				s.r.o.Log.Warn("event was not taken and will be handed over again", "event", d.Key, "certificate", d.Name, "error", err)
 				blocked[d.Name], failed = true, true
 				continue
@@ -124,6 +119,35 @@ func (s *sender) pass(ctx context.Context) (failed bool) {
 		}
 	}
 	return failed
+}
+
+// queued is an event on disk.
+type queued struct {
+	key   string
+	value []byte
+}
+
+// read decodes the events of a page. One that was delivered, or cannot be
+// read, has version 0.
+func (s *sender) read(page []queued) []diskEvent {
+	events := make([]diskEvent, len(page))
+	for i, p := range page {
+		if s.sent[p.key] {
+			continue
+		}
+		if err := unpack(p.key, p.value, &events[i]); err != nil {
+			s.r.o.Log.Error("event cannot be read and waits", "event", p.key, "error", err)
+			events[i] = diskEvent{}
+		}
+	}
+	return events
+}
+
+// followed reports whether a step of the same renewal comes later.
+func followed(later []diskEvent, d diskEvent) bool {
+	return d.Kind == EventStep && slices.ContainsFunc(later, func(l diskEvent) bool {
+		return l.Kind == EventStep && l.Step.Renewal == d.Step.Renewal
+	})
 }
 
 // sweep takes delivered events out of the queue.

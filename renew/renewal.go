@@ -176,5 +176,7 @@ type Event struct {
 	Renewal  Renewal   `json:"renewal"`
 	Standing Standing  `json:"standing"`
 	Before   Severity  `json:"before"` // verdict before
-	More     bool      `json:"more,omitempty"`
+	// More: a later event of the same renewal follows at once, so that what
+	// shows how it stands may wait for that one.
+	More bool `json:"more,omitempty"`
 }

@@ -32,7 +32,7 @@ type Options struct {
 	Now  func() time.Time
 	Log  *slog.Logger
 
-	CheckEvery    time.Duration // between checks of the estate; default 1 min. A check also runs just after a served certificate expires.
+	CheckEvery    time.Duration // between checks of the estate; default 1 min; negative: never. A check also runs just after a served certificate expires.
 	RehearseEvery time.Duration // between rehearsals; default 24 h; negative: never
 	VerifyFor     time.Duration // how long a reloaded host may take to serve the new certificate; default 30 s
 	VerifyStep    time.Duration // between looks; default 1 s, the first few quicker
@@ -176,7 +176,11 @@ func (r *Runner) driveAll(ctx context.Context) {
 	var drivers sync.WaitGroup
 	defer drivers.Wait()
 	slots := make(chan struct{}, maxRuns)
-	tick := time.NewTicker(max(r.o.CheckEvery, 100*time.Millisecond))
+	every := r.o.CheckEvery
+	if every < 0 {
+		every = time.Minute
+	}
+	tick := time.NewTicker(max(every, 100*time.Millisecond))
 	defer tick.Stop()
 	r.queueOrphans(ctx)
 	for {

@@ -187,7 +187,7 @@ func (r *Runner) watchEstate(ctx context.Context) {
 		now := r.now()
 		for _, c := range r.o.Inventory.Certificates {
 			s := r.watch.of(c.Name)
-			if len(c.Endpoints) > 0 && s.takeCheck(now, checks) {
+			if r.o.CheckEvery > 0 && len(c.Endpoints) > 0 && s.takeCheck(now, checks) {
 				jobs.Go(func() {
 					defer func() { <-checks; poke(free) }()
 					r.checkOnce(ctx, c, s)
@@ -225,6 +225,9 @@ func (r *Runner) planWatch(ctx context.Context) {
 		s := r.watch.of(c.Name)
 		s.mu.Lock()
 		s.checkAt, s.windowAt = now, now
+		if r.o.CheckEvery < 0 {
+			s.windowAt = now.AddDate(1, 0, 0) // only after a renewal
+		}
 		s.rehearseAt = f.st.nextRehearsal(r.o.RehearseEvery)
 		if soon := now.Add(rehearseSoon); !s.rehearseAt.IsZero() && s.rehearseAt.Before(soon) {
 			s.rehearseAt = soon
