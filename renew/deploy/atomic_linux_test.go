@@ -25,5 +25,5 @@ func mountSmall(dir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
-	return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=128k")
+	return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=128k,mode=0755")
 }

@@ -72,7 +72,7 @@ func (l *certbot) current() (files, error) {
 	if !fi.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory; certbot's layout wants one, with links into archive/%s", filepath.Join(l.dir, l.live()), l.name)
 	}
-	return readAll(filepath.Join(l.dir, "live", l.name))
+	return l.readAll(filepath.Join(l.dir, "live", l.name))
 }
 
 // sets reads the archive by number, also incomplete ones.
@@ -87,7 +87,7 @@ func (l *certbot) sets() (map[int]files, error) {
 		if m == nil {
 			continue
 		}
-		b, err := l.root.ReadFile(path.Join(l.archive(), e.Name()))
+		b, err := l.read(path.Join(l.archive(), e.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +149,7 @@ func (l *certbot) keep(f files) (version, error) {
 	}
 	file := func(kind string) string { return kind + strconv.Itoa(top) + ".pem" }
 	tmp := func(kind string) string { return path.Join(l.archive(), tmpName+file(kind)) }
-	if err := l.writeAll(missing, owners(filepath.Join(l.dir, "live", l.name)), tmp); err != nil {
+	if err := l.writeAll(missing, l.owners(), tmp); err != nil {
 		for k := range missing {
 			_ = l.root.Remove(tmp(k)) // the write's error is the one to tell
 		}

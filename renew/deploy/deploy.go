@@ -247,6 +247,10 @@ func (d *Deployer) open(ctx context.Context, cert string, t renew.Target) (layou
 	case err != nil:
 		return nil, on(t, "deploy", fmt.Errorf("directory %s cannot be opened: %w", dir, err))
 	}
+	if fi, err := root.Stat("."); err == nil && fi.Mode()&0o002 != 0 {
+		_ = root.Close() // only read so far
+		return nil, on(t, "deploy", fmt.Errorf("everybody on this machine may write to %s, so no key is put there; run: chmod o-w %s", dir, dir))
+	}
 	lock, err := flock(ctx, root)
 	if err != nil {
 		_ = root.Close() // only read so far

@@ -52,7 +52,7 @@ func (l *flat) tidy() error {
 	return nil
 }
 
-func (l *flat) current() (files, error) { return readAll(l.dir) }
+func (l *flat) current() (files, error) { return l.readAll(l.dir) }
 
 // kept reads the versions; those with the highest number first.
 func (l *flat) kept() ([]version, error) {
@@ -68,7 +68,7 @@ func (l *flat) kept() ([]version, error) {
 		}
 		v := version{name: e.Name(), seq: seq, files: files{}}
 		for _, k := range kinds {
-			b, err := l.root.ReadFile(path.Join(home, e.Name(), k+".pem"))
+			b, err := l.read(path.Join(home, e.Name(), k+".pem"))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -151,7 +151,7 @@ func (l *flat) fill(dir string, f files, mode fs.FileMode) error {
 	if err := l.root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := l.writeAll(f, owners(l.dir), func(kind string) string { return path.Join(dir, kind+".pem") }); err != nil {
+	if err := l.writeAll(f, l.owners(), func(kind string) string { return path.Join(dir, kind+".pem") }); err != nil {
 		return err
 	}
 	if err := l.root.Chmod(dir, mode); err != nil {

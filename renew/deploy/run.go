@@ -127,9 +127,13 @@ func environment(cert, node, dir string) []string {
 // keyLines returns the base64 lines of the key in place, so that they can be
 // cut out of an output that shows them without their frame.
 func keyLines(file string) []string {
-	b, err := os.ReadFile(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil // no key there that could be shown
+	}
+	b, _, err := new(tree).content(f, file)
+	if err != nil {
+		return nil // it is no key
 	}
 	var out []string
 	for line := range strings.Lines(string(b)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -19,8 +20,11 @@ import (
 // cannot be left through links, files and directories on stable storage, and
 // owner and mode taken over from what was there.
 
-// maxFile bounds what is read as a certificate file, in bytes.
-const maxFile = 1 << 20
+// What is read, in bytes: whoever owns the directory may have put it there.
+const (
+	maxFile = 1 << 20  // of one certificate file
+	maxRead = 64 << 20 // of all of them, kept versions too
+)
 
 // tree is an opened and locked directory. All writing goes through root,
 // which refuses links that lead out of it (dir itself may be a link).
@@ -29,6 +33,9 @@ type tree struct {
 	dir  string
 	lock *os.File
 	log  *slog.Logger
+
+	place map[string]owner // whom the files in place belong to, as readAll saw them
+	spent int64            // bytes read
 }
 
 func (t *tree) close() {
@@ -68,20 +75,11 @@ type owner struct {
 	uid, gid int
 }
 
-// owners looks at the files in place (through links), so that new ones belong
-// to the same people. Kinds that are not there follow a certificate file that
-// is; a new key is 0600.
-func owners(dir string) map[string]owner {
-	found := map[string]owner{}
-	for _, k := range kinds {
-		fi, err := os.Stat(filepath.Join(dir, k+".pem"))
-		if err != nil || !fi.Mode().IsRegular() {
-			continue
-		}
-		o := owner{mode: fi.Mode().Perm()}
-		o.uid, o.gid = belongs(fi)
-		found[k] = o
-	}
+// owners says whom new files belong to: the same people as those in place,
+// which were read before. Kinds that are not there follow a certificate file
+// that is; a new key is 0600.
+func (t *tree) owners() map[string]owner {
+	found := t.place
 	out := map[string]owner{}
 	for _, k := range kinds {
 		o, ok := found[k]
@@ -208,28 +206,61 @@ func (t *tree) entries(name string) ([]fs.DirEntry, error) {
 }
 
 // readAll reads the four files of a directory as a service would, through
-// links wherever they lead. A kind that is not there is left out.
-func readAll(dir string) (files, error) {
+// links wherever they lead. A kind that is not there is left out. Content and
+// owner are of one opened file: were it opened twice, a link turned in between
+// would give one file's content to the other's owner.
+func (t *tree) readAll(dir string) (files, error) {
 	out := files{}
+	t.place = map[string]owner{}
 	for _, k := range kinds {
 		p := filepath.Join(dir, k+".pem")
-		fi, err := os.Stat(p)
+		f, err := os.OpenFile(p, os.O_RDONLY|unix.O_NONBLOCK, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if !fi.Mode().IsRegular() || fi.Size() > maxFile {
-			return nil, fmt.Errorf("%s is not a certificate file (%s, %d bytes); move it away", p, fi.Mode().Type(), fi.Size())
-		}
-		b, err := os.ReadFile(p)
+		b, fi, err := t.content(f, p)
 		if err != nil {
 			return nil, err
 		}
-		out[k] = b
+		o := owner{mode: fi.Mode().Perm()}
+		o.uid, o.gid = belongs(fi)
+		out[k], t.place[k] = b, o
 	}
 	return out, nil
+}
+
+// read reads a kept file, whose name does not lead out of the directory.
+func (t *tree) read(name string) ([]byte, error) {
+	// Without O_NONBLOCK a planted pipe would hold us, and the lock, for ever.
+	f, err := t.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := t.content(f, filepath.Join(t.dir, name))
+	return b, err
+}
+
+// content reads an opened certificate file and closes it.
+func (t *tree) content(f *os.File, shown string) ([]byte, fs.FileInfo, error) {
+	defer f.Close() //nolint:errcheck // only read
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !fi.Mode().IsRegular() || fi.Size() > maxFile {
+		return nil, nil, fmt.Errorf("%s is not a certificate file (%s, %d bytes); move it away", shown, fi.Mode().Type(), fi.Size())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.spent += int64(len(b)); t.spent > maxRead {
+		return nil, nil, fmt.Errorf("%s holds more than %d MiB of certificate files; move old ones away", t.dir, maxRead>>20)
+	}
+	return b, fi, nil
 }
 
 // full reports that an error means a full disk or quota.
