@@ -138,6 +138,9 @@ func estateState(p commands.EstatePage) string {
 		}
 	}
 	if len(parts) == 0 {
+		if n[commands.StateGood] == 1 {
+			return "✓ good"
+		}
 		return fmt.Sprintf("✓ all %d good", n[commands.StateGood])
 	}
 	return strings.Join(parts, ", ")

@@ -45,6 +45,12 @@ func (s *Site) funcs() template.FuncMap {
 		"add":    func(a, b int) int { return a + b },
 		"dict":   dict,
 		"room":   roomPath,
+		"nth": func(all []string, i int) string {
+			if i < len(all) {
+				return all[i]
+			}
+			return ""
+		},
 		"spaced": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	}
 }

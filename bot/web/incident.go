@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -18,6 +19,7 @@ type incidentRow struct {
 	Certificates                                         []string
 	Declared, Started, Ended                             time.Time
 	Drill                                                bool
+	Hosts                                                string // "1 of 4 hosts good"; "": not known
 }
 
 func incidentRows(p commands.IncidentsPage) []incidentRow {
@@ -134,6 +136,20 @@ type incidentPage struct {
 	Hidden    int
 	Addresses []addressRow
 	Rows      []estateRow
+	Picture   template.HTML
+}
+
+// picture is the chart of the outage, as the draft draws it, or "".
+func picture(draft []byte) template.HTML {
+	from := bytes.Index(draft, []byte(`<svg xmlns="http://www.w3.org/2000/svg" class="picture"`))
+	if from < 0 {
+		return ""
+	}
+	to := bytes.Index(draft[from:], []byte("</svg>"))
+	if to < 0 {
+		return ""
+	}
+	return template.HTML(draft[from : from+to+len("</svg>")]) // escaped by incident/postmortem, like all of the draft
 }
 
 func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +168,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
 		p.Entries[0].NewDay = true
 	}
 	e := commands.EstatePage{At: i.At, Standings: i.Standings}
-	p.Rows, p.Addresses = estateRows(e), addressRows(e)
+	p.Rows, p.Addresses, p.Picture = estateRows(e), addressRows(e), picture(i.Draft)
 	s.show(w, r, http.StatusOK, "incident", p)
 }
 

@@ -3,10 +3,12 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,6 +85,9 @@ func (s *Site) knownRoom(ctx context.Context, p *roomPage) error {
 			return err
 		}
 		p.Open = incidentRows(commands.IncidentsPage{At: e.At, Incidents: e.Open})
+		for i := range p.Open {
+			p.Open[i].Hosts = hostsOf(p.Open[i].Certificates, e)
+		}
 		p.Title = "Room: " + estateState(e)
 		return nil
 	}
@@ -100,6 +105,20 @@ func (s *Site) knownRoom(ctx context.Context, p *roomPage) error {
 		p.Quick = append(p.Quick, quick{"Check " + c, "/certcheck " + c}, quick{"Renew " + c, "/renew " + c})
 	}
 	return nil
+}
+
+// hostsOf counts the good hosts of these certificates.
+func hostsOf(certificates []string, e commands.EstatePage) string {
+	good, of := 0, 0
+	for _, s := range e.Standings {
+		if slices.Contains(certificates, s.Certificate.Name) {
+			good, of = good+s.HostsGood, of+s.Hosts
+		}
+	}
+	if of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d hosts good", good, of)
 }
 
 func (s *Site) fillRoom(r *http.Request, p *roomPage, limit int) error {

@@ -58,6 +58,13 @@
   const atEnd = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 96;
   const toEnd = () => window.scrollTo(0, document.documentElement.scrollHeight);
 
+  // The keyboard of a phone opens, or it is turned: the end stays in view.
+  let end = true;
+  if (log) {
+    window.addEventListener("scroll", () => { end = atEnd(); }, { passive: true });
+    window.addEventListener("resize", () => { if (end) toEnd(); });
+  }
+
   // Forms.
   document.addEventListener("submit", async (e) => {
     const form = e.target;
