@@ -23,8 +23,8 @@ func rehearse(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, fmt.Errorf("rehearse %s: %w", cert.Name, err)
 	}
 	r := rehearsal(s)
-	r.Facts = []Fact{{"rehearsed", stamp(s.Rehearsed)}, {"last good", stamp(s.RehearsedOK)}}
-	r.Buttons = []Button{{Label: "Renew", Command: "/renew " + cert.Name}, {Label: "Rehearse again", Command: "/certcheck rehearse " + cert.Name}}
+	r.Facts = []Fact{{"rehearsed", stamp(s.Rehearsed)}, {"last good", lastGoodRehearsal(s)}}
+	r.Buttons = []Button{planButton(s, "Renew"), {Label: "Rehearse again", Command: "/certcheck rehearse " + cert.Name}}
 	return r, nil
 }
 
@@ -46,6 +46,23 @@ func rehearsal(s renew.Standing) Reply {
 		}
 	}
 	return r
+}
+
+// planButton plans the renewal, with the challenge that works when only the
+// path of the first one is broken.
+func planButton(s renew.Standing, label string) Button {
+	b := Button{Label: label, Command: "/renew " + s.Certificate.Name}
+	if ok := working(s.Certificate, s.Rehearsal); len(ok) > 0 && onlyPath(badProofs(s.Rehearsal)) {
+		b.Label, b.Command, b.Style = label+" with "+strings.ToUpper(ok[0]), b.Command+" --challenge "+ok[0], "primary"
+	}
+	return b
+}
+
+func lastGoodRehearsal(s renew.Standing) string {
+	if s.RehearsedOK.IsZero() {
+		return "never"
+	}
+	return stamp(s.RehearsedOK)
 }
 
 func badProofs(ps []renew.Proof) []renew.Proof {

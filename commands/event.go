@@ -292,8 +292,8 @@ func (d *Desk) rehearsalEvent(ctx context.Context, e renew.Event, open []inciden
 		r.Key = fmt.Sprintf("rehearsal/%s/good/%d", name, s.Rehearsed.Unix())
 		r.Headline = name + " could be renewed again: every level of the rehearsal is good."
 	}
-	r.Facts = []Fact{{"rehearsed", stamp(s.Rehearsed)}, {"last good", stamp(s.RehearsedOK)}, {"time left", timeLeft(s, d.o.Now())}, {"owner", orNone(s.Certificate.Owner)}}
-	r.Buttons = []Button{{Label: "Renewal plan", Command: "/renew " + name}, {Label: "Rehearse", Command: "/certcheck rehearse " + name}}
+	r.Facts = []Fact{{"rehearsed", stamp(s.Rehearsed)}, {"last good", lastGoodRehearsal(s)}, {"time left", timeLeft(s, d.o.Now())}, {"owner", orNone(s.Certificate.Owner)}}
+	r.Buttons = []Button{planButton(s, "Renewal plan"), {Label: "Rehearse", Command: "/certcheck rehearse " + name}}
 	for _, i := range open {
 		if err := d.appendAll(ctx, i.ID, d.rehearsalEntries(s)); err != nil {
 			return err

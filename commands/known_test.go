@@ -208,3 +208,37 @@ func TestNextButton(t *testing.T) {
 		t.Errorf("%+v", p.Links)
 	}
 }
+
+// TestPlanButton: when only the first challenge's path is broken, the button
+// plans with the one that works.
+func TestPlanButton(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	if b := r.must("ana", "main", "/certcheck rehearse media").Buttons[0]; b.Command != "/renew media" {
+		t.Errorf("all good: %+v", b)
+	}
+	r.engine.broken["media/http-01"] = "it answers 404"
+	p := r.must("ana", "main", "/certcheck rehearse media")
+	if b := p.Buttons[0]; b.Command != "/renew media --challenge dns-01" || b.Style != "primary" {
+		t.Errorf("%+v", b)
+	}
+	if b := r.must("ana", "main", p.Buttons[0].Command).Buttons[0]; b.Command != "/renew media --challenge dns-01 --yes" {
+		t.Errorf("its plan: %+v", b)
+	}
+}
+
+// TestNoWayBack: what has expired is not offered to be put back.
+func TestNoWayBack(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.engine.failHost = "sally"
+	p := r.say("ana", "main", "/renew media --yes")
+	if len(p.Buttons) == 0 || p.Buttons[0].Command != "/renew media" {
+		t.Fatalf("%+v", p)
+	}
+	for _, b := range p.Buttons {
+		if strings.Contains(b.Command, "rollback") {
+			t.Errorf("a rollback to an expired certificate is offered: %+v", b)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func progress(r renew.Renewal, steps []renew.Step, cert renew.Certificate, now t
 	p.Steps = phaseLines(r, steps, cert)
 	p.Table = hostRows(r)
 	p.Facts = progressFacts(r, cert, now)
-	p.Buttons = progressButtons(r)
+	p.Buttons = progressButtons(r, now)
 	if r.Problem != "" && r.State != renew.Done {
 		p.Body = end(r.Problem)
 	}
@@ -76,11 +76,11 @@ func progressHead(r renew.Renewal, done int, steps []renew.Step) (state, headlin
 	case renew.Running:
 		return StateRunning, fmt.Sprintf("%s: renewing %s, %s; %s.", r.ID, name, stepWord(r, steps), of+" verified")
 	case renew.Stopped:
-		next := "Resume it"
-		if touched(r) {
-			next = "Resume it or roll it back"
+		head := fmt.Sprintf("%s: the renewal of %s has stopped after %s; %s verified.", r.ID, name, lastPhase(r, steps), of)
+		if r.Next == "" { // else it stands below
+			head += " Resume it, or give it up."
 		}
-		return StateWarning, fmt.Sprintf("%s: the renewal of %s has stopped after %s; %s verified. %s.", r.ID, name, lastPhase(r, steps), of, next)
+		return StateWarning, head
 	case renew.Done:
 		if r.Ask.DryRun {
 			return StateGood, fmt.Sprintf("%s: dry run of %s done; nothing was ordered and no host was touched.", r.ID, name)
@@ -303,7 +303,7 @@ func progressFacts(r renew.Renewal, cert renew.Certificate, now time.Time) []Fac
 	return fs
 }
 
-func progressButtons(r renew.Renewal) []Button {
+func progressButtons(r renew.Renewal, now time.Time) []Button {
 	name := r.Ask.Certificate
 	switch r.State {
 	case renew.Waiting:
@@ -313,7 +313,7 @@ func progressButtons(r renew.Renewal) []Button {
 		return []Button{{Label: "Stop", Command: "/renew stop " + r.ID, Style: "danger"}}
 	case renew.Stopped:
 		b := []Button{{Label: "Resume", Command: "/renew resume " + r.ID, Style: "primary"}}
-		if touched(r) {
+		if touched(r) && canGoBack(r, now) {
 			b = append(b, rollbackButton(r))
 		}
 		return append(b, Button{Label: "Give up", Command: "/renew deny " + r.ID, Style: "danger", Confirm: "End " + r.ID + " and leave every host as it is?"})
@@ -323,8 +323,8 @@ func progressButtons(r renew.Renewal) []Button {
 		}
 		return []Button{{Label: "Check", Command: "/certcheck " + name}}
 	case renew.RolledBack, renew.Failed:
-		b := []Button{{Label: "Check", Command: "/certcheck " + name}, {Label: "Plan again", Command: "/renew " + name, Style: "primary"}}
-		if r.State == renew.Failed && touched(r) {
+		b := []Button{{Label: "Plan again", Command: "/renew " + name, Style: "primary"}, {Label: "Check", Command: "/certcheck " + name}}
+		if r.State == renew.Failed && touched(r) && canGoBack(r, now) {
 			b = append(b, rollbackButton(r))
 		}
 		return b
@@ -334,6 +334,20 @@ func progressButtons(r renew.Renewal) []Button {
 
 func rollbackButton(r renew.Renewal) Button {
 	return Button{Label: "Roll back", Command: "/renew rollback " + r.ID, Style: "danger", Confirm: "Put every host back to what it served before " + r.ID + "?"}
+}
+
+// canGoBack reports that no touched host would be put back to an expired certificate:
+// then a rollback is refused.
+func canGoBack(r renew.Renewal, now time.Time) bool {
+	for _, h := range r.Hosts {
+		if h.State == renew.HostWaiting || h.State == renew.HostRolledBack {
+			continue
+		}
+		if !h.Before.NotAfter.IsZero() && !now.Before(h.Before.NotAfter) {
+			return false
+		}
+	}
+	return true
 }
 
 func touched(r renew.Renewal) bool {
