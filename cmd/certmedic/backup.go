@@ -61,6 +61,9 @@ func backup(ctx context.Context, cfg config, to string) (int64, error) {
 
 // fetchBackup reads the copy from the running server.
 func fetchBackup(ctx context.Context, address string, w io.Writer) (int64, error) {
+	if err := checkServer(address); err != nil {
+		return 0, err
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/api/backup", nil)
 	if err != nil {
 		return 0, err
@@ -73,7 +76,7 @@ func fetchBackup(ctx context.Context, address string, w io.Writer) (int64, error
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := toServer.Do(r)
 	if err != nil {
 		return 0, fmt.Errorf("reach the running server: %w", err)
 	}

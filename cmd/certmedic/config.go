@@ -50,6 +50,9 @@ func loadConfig(file string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read the configuration: %w", err)
 	}
+	if fi, err := os.Stat(abs); err == nil && fi.Mode()&0o002 != 0 { // it names commands that are run
+		return config{}, fmt.Errorf("everybody on this machine may write to %s, which says what is run; run: chmod o-w %s", abs, abs)
+	}
 	return parseConfig(abs, text)
 }
 

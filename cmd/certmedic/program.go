@@ -59,6 +59,9 @@ type stop struct {
 	fn   func(ctx context.Context) error
 }
 
+// shortestToken is the least length of a token that guards pages off loopback.
+const shortestToken = 16
+
 // stopLimit bounds each teardown step.
 const stopLimit = 10 * time.Second
 
@@ -75,8 +78,8 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	if o.Listen && o.Token == "" && !loopback(cfg.Listen) {
-		return nil, fmt.Errorf("%s can be reached from other machines, so a token is needed: set CERTMEDIC_TOKEN or CERTMEDIC_TOKEN_FILE, or listen on 127.0.0.1", cfg.Listen)
+	if o.Listen && len(o.Token) < shortestToken && !loopback(cfg.Listen) {
+		return nil, fmt.Errorf("%s can be reached from other machines, so a token of at least %d characters is needed: set CERTMEDIC_TOKEN or CERTMEDIC_TOKEN_FILE (openssl rand -hex 16 makes one), or listen on 127.0.0.1", cfg.Listen, shortestToken)
 	}
 	if p.store, err = store.Open(ctx, cfg.Data, store.Options{Program: o.Name}); err != nil {
 		return nil, err

@@ -88,6 +88,9 @@ func sayOnce(ctx context.Context, cfg config, q commands.Request, log *slog.Logg
 
 // sayToServer posts the request to the running server and reads its answer.
 func sayToServer(ctx context.Context, address string, q commands.Request) (commands.Reply, error) {
+	if err := checkServer(address); err != nil {
+		return commands.Reply{}, err
+	}
 	token, err := webToken()
 	if err != nil {
 		return commands.Reply{}, err
@@ -105,7 +108,7 @@ func sayToServer(ctx context.Context, address string, q commands.Request) (comma
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := toServer.Do(r)
 	if err != nil {
 		return commands.Reply{}, fmt.Errorf("reach the running server: %w", err)
 	}

@@ -82,7 +82,11 @@ func webToken() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("read CERTMEDIC_TOKEN_FILE: %w", err)
 		}
-		return strings.TrimSpace(string(b)), nil
+		token := strings.TrimSpace(string(b))
+		if token == "" {
+			return "", fmt.Errorf("CERTMEDIC_TOKEN_FILE: %s is empty; write a token into it: openssl rand -hex 16", file)
+		}
+		return token, nil
 	}
 	return os.Getenv("CERTMEDIC_TOKEN"), nil
 }
