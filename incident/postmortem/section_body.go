@@ -167,7 +167,11 @@ func evidence(e incident.Entry) string {
 	case !ev.Check.Overdue.IsZero():
 		parts = append(parts, "check: renewal overdue")
 	case ev.Approval.Decision != "":
-		parts = append(parts, escape(ev.Approval.Renewal+" "+ev.Approval.Decision))
+		word := ev.Approval.Decision
+		if word == "asked" || word == "not needed" {
+			word = "approval " + word
+		}
+		parts = append(parts, escape(ev.Approval.Renewal+" "+word))
 	case e.Kind != "":
 		parts = append(parts, escape(e.Kind))
 	}
