@@ -204,7 +204,7 @@ func (s *Site) run(w http.ResponseWriter, r *http.Request) {
 		q.Room = "main"
 	}
 	p := s.checkLine(r.Context(), &q)
-	if !validName(q.As) {
+	if !bot.ValidName(q.As) {
 		p = badName
 	}
 	if !p.IsZero() {

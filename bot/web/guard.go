@@ -1,17 +1,20 @@
 package web
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/certmedic/certmedic/commands"
 )
@@ -48,7 +51,10 @@ func (s *Site) Guard(h http.Handler) http.Handler {
 		if !s.admitted(w, r) {
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if status, p := s.readBody(w, r); !p.IsZero() {
+			s.refuse(w, r, status, p)
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			if status, p := s.forged(r); !p.IsZero() {
 				s.refuse(w, r, status, p)
@@ -57,6 +63,29 @@ func (s *Site) Guard(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// readBody reads the whole body, within bodyWithin: one that trickles in must
+// not hold its connection. The answer may take as long as it needs.
+func (s *Site) readBody(w http.ResponseWriter, r *http.Request) (int, commands.Problem) {
+	c := http.NewResponseController(w)
+	if r.Body == nil || r.Body == http.NoBody {
+		_ = c.SetReadDeadline(time.Time{}) // the server's own, which would end what is streamed
+		return 0, commands.Problem{}
+	}
+	_ = c.SetReadDeadline(time.Now().Add(s.bodyWithin)) // not every connection has deadlines
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		w.Header().Set("Connection", "close")
+		return http.StatusRequestTimeout, commands.Problem{Code: "slow", Message: "The request did not come whole in time.", Hint: "Send it again."}
+	}
+	if err != nil {
+		return badBody(err)
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return 0, commands.Problem{}
 }
 
 // secure sets the headers of every answer.

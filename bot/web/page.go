@@ -11,9 +11,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -136,17 +136,7 @@ func clip(s string, n int) string {
 const (
 	nameCookie = "certmedic_name"
 	zoneCookie = "certmedic_zone" // set by the script
-	longName   = 40
 )
-
-// validName reports whether a name can stand in a record: 1 to 40 printable
-// characters, no space at the ends.
-func validName(n string) bool {
-	if n == "" || !utf8.ValidString(n) || utf8.RuneCountInString(n) > longName || strings.TrimSpace(n) != n {
-		return false
-	}
-	return !strings.ContainsFunc(n, func(r rune) bool { return !unicode.IsPrint(r) })
-}
 
 func nameOf(r *http.Request) string {
 	c, err := r.Cookie(nameCookie)
@@ -154,7 +144,7 @@ func nameOf(r *http.Request) string {
 		return ""
 	}
 	n, err := url.QueryUnescape(c.Value)
-	if err != nil || !validName(n) {
+	if err != nil || !bot.ValidName(n) {
 		return ""
 	}
 	return n
@@ -196,7 +186,7 @@ func (s *Site) keepName(w http.ResponseWriter, r *http.Request, name string) {
 
 func (s *Site) rename(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSpace(r.PostFormValue("as"))
-	if !validName(name) {
+	if !bot.ValidName(name) {
 		s.refuse(w, r, http.StatusBadRequest, badName)
 		return
 	}

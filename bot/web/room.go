@@ -281,7 +281,7 @@ func (s *Site) speaker(w http.ResponseWriter, r *http.Request, as string) (comma
 		}
 		return commands.Person{}, commands.Problem{Code: "no_person", Message: "It is not known who says this.", Hint: "Fill in your name beside the line."}
 	}
-	if !validName(as) {
+	if !bot.ValidName(as) {
 		return commands.Person{}, badName
 	}
 	s.keepName(w, r, as)

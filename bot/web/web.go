@@ -52,6 +52,8 @@ type Site struct {
 	key     []byte // signs form tokens and sessions
 	guesses guesses
 	streams streams
+
+	bodyWithin time.Duration // how long a request's body may take
 }
 
 //go:embed assets templates
@@ -81,7 +83,7 @@ func New(o Options) (*Site, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{o: o, mux: http.NewServeMux(), assets: map[string]asset{}}
+	s := &Site{o: o, mux: http.NewServeMux(), assets: map[string]asset{}, bodyWithin: 20 * time.Second}
 	s.guesses.now = o.Now
 	s.streams.init()
 	// With a token, sessions outlive a restart and end when the token changes.

@@ -182,7 +182,7 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	}
 	start("engine", func() ([]string, error) { return p.runner.Run(ctx) })
 	if p.listener != nil {
-		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 			BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug)}
 		start("pages", func() ([]string, error) { return nil, serveUntil(ctx, server, p.listener) })
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/console"
 	"github.com/certmedic/certmedic/commands"
 	"github.com/certmedic/certmedic/store"
@@ -43,6 +44,9 @@ itself. Exit 0: done; 1: refused or failed; 2: wrong use.`,
 			return err
 		}
 		q := commands.Request{Text: strings.Join(args, " "), By: terminalPerson("cli"), Room: *room, At: time.Now(), Wait: true}
+		if *as != "" && !bot.ValidName(*as) {
+			return fmt.Errorf("%q is not a name: give 1 to 40 letters, for example --as ana", *as)
+		}
 		if *as != "" {
 			q.By = commands.Person{ID: "cli:" + *as, Name: *as, Platform: "cli", Zone: q.By.Zone}
 		}
