@@ -83,6 +83,22 @@ func (r *Runner) check(ctx context.Context, c Certificate) error {
 	})
 }
 
+// checkSeen keeps a look of this moment as a check; without one it checks. The
+// result is written with others, soon: a process killed before looks anew.
+func (r *Runner) checkSeen(ctx context.Context, c Certificate, last seen) error {
+	if !last.fresh() {
+		return r.check(ctx, c)
+	}
+	return r.change(ctx, c, func(st *diskStanding, f facts) (bool, Severity) {
+		if st.Checked.After(last.checked) {
+			return false, "" // somebody has looked since
+		}
+		before := *st
+		st.took(last.reports, last.checked)
+		return st.differs(before), before.Verdict
+	})
+}
+
 func isPast(at, now time.Time) bool { return !at.IsZero() && now.After(at) }
 
 // probe checks every endpoint of a certificate.

@@ -251,7 +251,7 @@ func (r *Runner) afterRenewal(ctx context.Context, u *run) {
 	if ctx.Err() != nil || u.state().Body.Ask.DryRun {
 		return
 	}
-	if _, err := r.Check(ctx, u.cert.Name); err != nil && ctx.Err() == nil {
+	if err := r.checkSeen(ctx, u.cert, u.last); err != nil && ctx.Err() == nil {
 		r.o.Log.Warn("the certificate could not be checked after its renewal", "certificate", u.cert.Name, "error", err)
 	}
 	r.watch.askWindow(u.cert.Name)

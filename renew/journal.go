@@ -24,6 +24,7 @@ type run struct {
 	issuer    Issuer
 	challenge Challenge
 	resumed   bool   // the current phase's intent was written by a process before
+	last      seen   // the look that ended it well
 	cancel    func() // asks the driver to come to a safe point; nil when not driven
 
 	mu    sync.Mutex
@@ -61,7 +62,7 @@ func (u *run) commit(ctx context.Context, c change) error {
 	}
 	u.d, u.notes = d, nil
 	if d.Body.State != Running {
-		u.r.announce()
+		u.r.announce(u.n)
 	}
 	if len(steps) > 0 {
 		poke(u.r.wakeSend)
@@ -320,10 +321,12 @@ func (r *Runner) Steps(ctx context.Context, id string) ([]Step, error) {
 
 // Wait returns when the renewal is final, stopped or waiting for approval.
 func (r *Runner) Wait(ctx context.Context, id string) (Renewal, error) {
+	n, _ := numberOf(id)
 	for {
-		news := r.news()
+		news := r.news(n)
 		rn, err := r.Renewal(ctx, id)
 		if err != nil || rn.State != Running {
+			r.announce(n) // nobody needs to wait for it
 			return rn, err
 		}
 		select {

@@ -85,7 +85,8 @@ func (b *bench) killAt(t *testing.T, n int, after bool) (*engine, Renewal, bool)
 		select {
 		case <-k.killed:
 			killed = true
-			e.announce() // the waiter sees that the record is dead
+			id, _ := numberOf(rn.ID)
+			e.announce(id) // the waiter sees that the record is dead
 		case <-ended:
 		case <-time.After(30 * time.Second):
 			t.Fatal("neither killed nor ended")

@@ -93,7 +93,19 @@ type wanted struct {
 	leaf   Leaf              // the new certificate; zero when going back
 	strict bool              // a critical finding of the right certificate counts
 	judge  Declared
-	looks  int // right looks in a row that are wanted; 0: 2
+	looks  int              // right looks in a row that are wanted; 0: 2
+	first  map[string]sight // address to what a look of this moment saw; may be nil
+}
+
+// known returns the looks that were made already, if they are of the whole host.
+func (w wanted) known(t Target) ([]sight, bool) {
+	var sights []sight
+	for _, a := range t.Verify {
+		if s, ok := w.first[a]; ok {
+			sights = append(sights, s)
+		}
+	}
+	return sights, len(sights) == len(t.Verify)
 }
 
 // verdicts of one address in one look.
@@ -164,7 +176,10 @@ func (r *Runner) await(ctx context.Context, c Certificate, t Target, w wanted) (
 		enough = 1 + len(settle)
 	}
 	for n := 0; ; n++ {
-		sights := r.look(ctx, c, t, w.judge)
+		sights, ok := w.known(t)
+		if n > 0 || !ok {
+			sights = r.look(ctx, c, t, w.judge)
+		}
 		worst, at := looksRight, sight{}
 		if len(sights) > 0 {
 			at = sights[0]

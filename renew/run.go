@@ -62,7 +62,7 @@ type Runner struct {
 
 	mu      sync.Mutex
 	active  bool
-	changed chan struct{} // closed and replaced when a renewal changes
+	changed map[int]chan struct{} // by renewal, closed when it is no longer running; made by who waits
 	runs    map[int]*run  // driven now
 	queue   []int         // to be driven
 
@@ -114,7 +114,7 @@ func New(o Options) (*Runner, error) {
 	r := &Runner{
 		o: o, unit: time.Second,
 		wakeSend: make(chan struct{}, 1), wakeRun: make(chan struct{}, 1),
-		accounts: map[string]*issuerAccount{}, changed: make(chan struct{}), runs: map[int]*run{},
+		accounts: map[string]*issuerAccount{}, changed: map[int]chan struct{}{}, runs: map[int]*run{},
 	}
 	for name := range issuers {
 		r.accounts[name] = &issuerAccount{}
@@ -289,7 +289,7 @@ func (r *Runner) untake(u *run, again bool) {
 	if again && u.state().Body.State == Running {
 		r.enqueue(u.n)
 	}
-	r.announce()
+	r.announce(u.n)
 }
 
 // driven returns the run of a renewal that is driven now, or nil.
@@ -300,17 +300,22 @@ func (r *Runner) driven(n int) *run {
 }
 
 // announce wakes everybody who waits for a renewal to be no longer running.
-func (r *Runner) announce() {
+func (r *Runner) announce(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	close(r.changed)
-	r.changed = make(chan struct{})
+	if c := r.changed[n]; c != nil {
+		close(c)
+		delete(r.changed, n)
+	}
 }
 
-func (r *Runner) news() <-chan struct{} {
+func (r *Runner) news(n int) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.changed
+	if r.changed[n] == nil {
+		r.changed[n] = make(chan struct{})
+	}
+	return r.changed[n]
 }
 
 func (r *Runner) now() time.Time { return r.o.Now().UTC() }

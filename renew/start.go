@@ -91,7 +91,6 @@ func (r *Runner) Start(ctx context.Context, a Ask) (Renewal, error) {
 		}
 		return Renewal{}, err
 	}
-	r.announce()
 	poke(r.wakeSend)
 	if u.d.Body.State == Running {
 		r.enqueue(u.n)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -17,14 +16,15 @@ import (
 // is right (an address that no wave has, a name that resolves elsewhere) stops
 // it: putting good hosts back would mend nothing.
 func (u *run) doVerifyAll(ctx, soft context.Context) error {
-	if err := u.hostsStillRight(ctx); err != nil {
+	first := u.lookAtEndpoints(soft)
+	if err := u.hostsStillRight(ctx, first.sights(u.cert)); err != nil {
 		var bad *hostError
 		if errors.As(err, &bad) {
 			return nil
 		}
 		return err
 	}
-	findings := u.endpointsWrong(soft)
+	findings := u.endpointsWrong(soft, first)
 	if soft.Err() != nil {
 		return errPause
 	}
@@ -58,15 +58,76 @@ func (u *run) doVerifyAll(ctx, soft context.Context) error {
 	return u.commit(ctx, c)
 }
 
+// seen is what one look at every endpoint brought.
+type seen struct {
+	at      time.Time // when the look began, by the machine's clock
+	checked time.Time // when it ended, by the engine's
+	reports []Report  // by endpoint
+}
+
+// fresh bounds how old a look may be that still says how things stand.
+const fresh = time.Second
+
+func (s seen) fresh() bool { return len(s.reports) > 0 && time.Since(s.at) < fresh }
+
+// lookAtEndpoints looks at every endpoint, judging what is served as a check of
+// the estate would after the renewal.
+func (u *run) lookAtEndpoints(ctx context.Context) seen {
+	s := seen{at: time.Now(), reports: make([]Report, len(u.cert.Endpoints))}
+	d := u.state()
+	declared := u.declared(d)
+	if f, err := u.r.facts(ctx, u.cert); err == nil {
+		f.issued = f.issued.with(d.N, d.Body.Issued)
+		f.st.NotBefore, f.st.NotAfter = d.Body.Issued.NotBefore, d.Body.Issued.NotAfter
+		declared = f.declared(u.cert)
+	}
+	each(len(u.cert.Endpoints), 8, func(i int) {
+		s.reports[i] = u.r.o.Prober.Check(ctx, endpointQuery(u.cert.Endpoints[i], declared))
+		s.reports[i].Name = u.cert.Name
+	})
+	s.checked = u.r.now()
+	return s
+}
+
+// sights are the looks at addresses that are some host's verify address too, by
+// that address: the same name, port and protocol, so that a second handshake
+// would ask the same question in the same moment.
+func (s seen) sights(c Certificate) map[string]sight {
+	by := map[string]sight{}
+	if !s.fresh() {
+		return by
+	}
+	for _, t := range c.Hosts() {
+		for _, verify := range t.Verify {
+			q, err := verifyQuery(c, verify)
+			if err != nil {
+				continue
+			}
+			for i, e := range c.Endpoints {
+				if e.Host != q.Host || e.Port != q.Port || e.StartTLS != q.StartTLS {
+					continue
+				}
+				for _, a := range s.reports[i].Addresses {
+					if a.Address == verify {
+						by[verify] = sight{address: verify, leaf: a.Leaf, findings: a.Findings}
+					}
+				}
+			}
+		}
+	}
+	return by
+}
+
 // hostsStillRight looks at every host again and journals the first that is not.
-func (u *run) hostsStillRight(ctx context.Context) error {
+// first are looks of this moment.
+func (u *run) hostsStillRight(ctx context.Context, first map[string]sight) error {
 	all, d := u.cert.Hosts(), u.state()
 	errs, seen := make([]error, len(all)), make([]Leaf, len(all))
 	each(len(all), 8, func(i int) {
 		if len(all[i].Verify) == 0 {
 			return
 		}
-		w := wanted{served: map[string]string{}, before: d.Hosts[i].Served, leaf: d.Body.Issued, strict: true, judge: u.declared(d), looks: 1}
+		w := wanted{served: map[string]string{}, before: d.Hosts[i].Served, leaf: d.Body.Issued, strict: true, judge: u.declared(d), looks: 1, first: first}
 		for _, a := range all[i].Verify {
 			w.served[a] = d.Body.Issued.SHA256
 		}
@@ -81,29 +142,33 @@ func (u *run) hostsStillRight(ctx context.Context) error {
 }
 
 // endpointsWrong looks at the endpoints until none has a critical finding, at
-// most for VerifyFor, and returns the findings that are left.
-func (u *run) endpointsWrong(ctx context.Context) []Finding {
+// most for VerifyFor, and returns the findings that are left. The first look
+// has been made; it counts while it is fresh. A good one is kept as the check
+// that follows a renewal.
+func (u *run) endpointsWrong(ctx context.Context, look seen) []Finding {
 	began := time.Now()
 	for {
-		var mu sync.Mutex
+		if !look.fresh() {
+			look = u.lookAtEndpoints(ctx)
+		}
 		var wrong []Finding
-		each(len(u.cert.Endpoints), 8, func(i int) {
+		for i, report := range look.reports {
 			e := u.cert.Endpoints[i]
-			d := u.declared(u.state())
-			report := u.r.o.Prober.Check(ctx, endpointQuery(e, d))
 			for _, f := range report.All() {
 				if f.Severity != Critical || notItsFault[f.ID] {
 					continue
 				}
 				f.Cause = net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) + ": " + f.Cause
-				mu.Lock()
 				wrong = append(wrong, f)
-				mu.Unlock()
 			}
-		})
+		}
+		if len(wrong) == 0 {
+			u.last = look
+		}
 		if len(wrong) == 0 || time.Since(began) >= u.r.o.VerifyFor || !pause(ctx, u.r.o.VerifyStep) {
 			return wrong
 		}
+		look = seen{}
 	}
 }
 
