@@ -225,6 +225,7 @@ func TestOutageByClicks(t *testing.T) {
 		}
 	}
 	b.reads("media is good again on 4 of 4 hosts")
+	b.sees("the state on top", `document.getElementById("open").innerText.includes("4 of 4 hosts good")`)
 	b.shot("6-renewed")
 
 	b.click("Resolve INC-1")
@@ -273,6 +274,16 @@ func (b *tab) printed(name string) {
 	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, name+".pdf"), pdf, 0o644)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.do(chromedp.EmulateViewport(720, 1000), chromedp.Func(func(ctx context.Context, p *chromedp.Target) error {
+		return p.Call(ctx, "Emulation.setEmulatedMedia", map[string]any{"media": "print"}, nil)
+	}))
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+"-print.png"), png, 0o644)
 	}
 	if err != nil {
 		b.t.Fatal(err)
