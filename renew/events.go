@@ -32,7 +32,7 @@ func (r *Runner) deliver(ctx context.Context) {
 		} else {
 			again = 0
 		}
-		if s.wait(ctx, again) || !pause(ctx, sendBreath-time.Since(began)) {
+		if s.wait(ctx, again) || !pause(ctx, r.breath-time.Since(began)) {
 			break
 		}
 	}

@@ -654,7 +654,7 @@ func (b *bench) open(t testing.TB) *engine {
 	o := Options{
 		Store: s, Inventory: b.inv, Deployer: b.world, Prober: b.world, Sealer: b.sealer,
 		CAs:  func(Issuer, crypto.Signer, string) (CA, error) { return b.ca, nil },
-		Emit: b.take, CheckEvery: time.Hour, RehearseEvery: -1, VerifyFor: b.patience, VerifyStep: 50 * time.Millisecond,
+		Emit: b.take, CheckEvery: time.Hour, RehearseEvery: -1, VerifyFor: b.patience, VerifyStep: 50 * time.Millisecond, VerifySettle: 2 * time.Millisecond,
 	}
 	if b.wrap != nil {
 		o.Store = b.wrap(s)
@@ -666,7 +666,7 @@ func (b *bench) open(t testing.TB) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.unit = 5 * time.Millisecond
+	r.unit, r.breath = 5*time.Millisecond, 5*time.Millisecond
 	return &engine{Runner: r, b: b, store: s, stop: func() []string { s.Close(); return nil }}
 }
 

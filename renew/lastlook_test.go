@@ -127,3 +127,66 @@ func TestAHostThatTurnsBackAfterItWasVerified(t *testing.T) {
 		})
 	}
 }
+
+// oldAgain has the host serve its old certificate for the third right look
+// after it was reloaded, as an old process does that still accepts connections.
+type oldAgain struct {
+	Prober
+	h     *host
+	old   *tls.Certificate
+	mu    sync.Mutex
+	right []time.Time // looks that saw the new certificate
+	slips int
+}
+
+func (p *oldAgain) Check(ctx context.Context, q Query) Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.h.mu.Lock()
+	now := p.h.serving
+	if slip := len(p.right) == 2 && p.slips == 0; slip {
+		p.h.serving, p.slips = p.old, 1
+	}
+	p.h.mu.Unlock()
+	rep := p.Prober.Check(ctx, q)
+	p.h.mu.Lock()
+	p.h.serving = now
+	p.h.mu.Unlock()
+	if now != p.old && p.slips != 1 {
+		p.right = append(p.right, time.Now())
+	}
+	if p.slips == 1 {
+		p.slips, p.right = 2, nil
+	}
+	return rep
+}
+
+// TestAReloadedHostMustKeepServing: one wrong look among the right ones, and
+// all of them are made again, each twice as long after the one before.
+func TestAReloadedHostMustKeepServing(t *testing.T) {
+	t.Parallel()
+	const settle = 20 * time.Millisecond
+	b := newBench(t, 1, time.Hour)
+	h := b.hosts[0]
+	h.mu.Lock()
+	p := &oldAgain{Prober: b.world, h: h, old: h.serving}
+	h.mu.Unlock()
+	b.tune = func(o *Options) { o.Prober, o.CheckEvery, o.VerifySettle, o.VerifyStep = p, -1, settle, time.Second }
+	b.wrap = func(s store.Store) store.Store {
+		return &lastLook{Store: s, begins: func() { p.mu.Lock(); p.slips = 3; p.mu.Unlock() }}
+	}
+	e := b.start(t)
+	if rn := e.renew(t, Ask{Force: true}); rn.State != Done {
+		t.Fatal(rn.Problem)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slips != 3 || len(p.right) < settleLooks {
+		t.Fatalf("%d right looks after the slip, at %d", len(p.right), p.slips)
+	}
+	for i := 1; i < settleLooks; i++ {
+		if d := p.right[i].Sub(p.right[i-1]); d < settle<<(i-1) {
+			t.Errorf("look %d came %s after the one before", i+1, d)
+		}
+	}
+}

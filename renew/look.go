@@ -159,13 +159,15 @@ func ownFaults(fs []Finding) []Finding {
 	return own
 }
 
-// settle is how long to wait between the right looks at a host that was
-// reloaded: for a moment its old processes may still accept connections.
-var settle = []time.Duration{25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond}
+// settleLooks are the right looks in a row that are wanted of a host that was
+// reloaded, VerifySettle and then twice as long apart each time: for a moment
+// its old processes may still accept connections.
+const settleLooks = 4
 
 // await looks until every address serves what it should, w.looks times in a
-// row, or four times over a moment where a reload was run. It gives up early when something else, or a faulty chain, is served twice in a
-// row, and after VerifyFor otherwise. It returns the leaf seen last.
+// row, or settleLooks times where a reload was run. It gives up early when
+// something else, or a faulty chain, is served twice in a row, and after
+// VerifyFor otherwise. It returns the leaf seen last.
 func (r *Runner) await(ctx context.Context, c Certificate, t Target, w wanted) (Leaf, []Finding, error) {
 	first := []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond}
 	began := time.Now()
@@ -173,7 +175,7 @@ func (r *Runner) await(ctx context.Context, c Certificate, t Target, w wanted) (
 	enough := cmp.Or(w.looks, 2)
 	settling := w.looks == 0 && len(t.Reload.Argv) > 0
 	if settling {
-		enough = 1 + len(settle)
+		enough = settleLooks
 	}
 	for n := 0; ; n++ {
 		sights, ok := w.known(t)
@@ -206,7 +208,7 @@ func (r *Runner) await(ctx context.Context, c Certificate, t Target, w wanted) (
 		}
 		wait := r.o.VerifyStep
 		if worst == looksRight && settling {
-			wait = min(wait, settle[right-1])
+			wait = min(wait, r.o.VerifySettle<<(right-1))
 		} else if worst == looksRight {
 			wait = 0
 		} else if n < len(first) {

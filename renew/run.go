@@ -36,6 +36,7 @@ type Options struct {
 	RehearseEvery time.Duration // between rehearsals; default 24 h; negative: never
 	VerifyFor     time.Duration // how long a reloaded host may take to serve the new certificate; default 30 s
 	VerifyStep    time.Duration // between looks; default 1 s, the first few quicker
+	VerifySettle  time.Duration // between the first two right looks at a host that was reloaded, doubled between the next; default 25 ms
 	Parallel      int           // hosts of one wave at a time; default 4
 }
 
@@ -54,6 +55,7 @@ const (
 type Runner struct {
 	o        Options
 	unit     time.Duration // first pause before something is tried again
+	breath   time.Duration // between passes over the events
 	wakeSend chan struct{} // there are events to deliver
 	wakeRun  chan struct{} // there is a renewal to drive
 
@@ -63,8 +65,8 @@ type Runner struct {
 	mu      sync.Mutex
 	active  bool
 	changed map[int]chan struct{} // by renewal, closed when it is no longer running; made by who waits
-	runs    map[int]*run  // driven now
-	queue   []int         // to be driven
+	runs    map[int]*run          // driven now
+	queue   []int                 // to be driven
 
 	watch watch
 }
@@ -108,11 +110,12 @@ func New(o Options) (*Runner, error) {
 	setDefault(&o.RehearseEvery, 24*time.Hour)
 	setDefault(&o.VerifyFor, 30*time.Second)
 	setDefault(&o.VerifyStep, time.Second)
+	setDefault(&o.VerifySettle, 25*time.Millisecond)
 	if o.Parallel <= 0 {
 		o.Parallel = 4
 	}
 	r := &Runner{
-		o: o, unit: time.Second,
+		o: o, unit: time.Second, breath: sendBreath,
 		wakeSend: make(chan struct{}, 1), wakeRun: make(chan struct{}, 1),
 		accounts: map[string]*issuerAccount{}, changed: map[int]chan struct{}{}, runs: map[int]*run{},
 	}
