@@ -136,10 +136,14 @@ func (b *tab) shot(stage string) {
 	for _, look := range []struct {
 		name, scheme string
 		width, high  int64
-	}{{"phone", "light", 390, 844}, {"dark", "dark", 1000, 800}, {"light", "light", 1000, 800}} {
+	}{{"light", "light", 1000, 800}, {"dark", "dark", 1000, 800}, {"phone", "light", 390, 844}, {"", "light", 1000, 800}} {
 		b.do(chromedp.EmulateViewport(look.width, look.high), chromedp.Func(func(ctx context.Context, p *chromedp.Target) error {
 			return p.Call(ctx, "Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": look.scheme}}}, nil)
-		}), chromedp.Sleep(150*time.Millisecond))
+		}))
+		if look.name == "" { // as it was
+			break
+		}
+		b.do(chromedp.Sleep(150 * time.Millisecond))
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, stage+"-"+look.name+".png"), png, 0o644)
