@@ -60,7 +60,7 @@ func (r *Rooms) say(ctx context.Context, q commands.Request, after func(commands
 		q.ID = newID()
 	}
 	q.At = r.at(q.At)
-	q.Text, q.By.Name = Clean(q.Text), Clean(q.By.Name)
+	q.Text, q.By.Name = commands.WithoutSecrets(Clean(q.Text)), Clean(q.By.Name)
 	if q.By.ID == "" {
 		return problem("no_person", "It is not known who says this.", "Give your name, for example ana.")
 	}
