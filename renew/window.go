@@ -22,9 +22,11 @@ func overdueByAge(notBefore, notAfter time.Time) time.Time {
 }
 
 // windowHolds reports whether the window on record is for the certificate
-// issued last.
+// issued last, and ends while that is valid: one that ends later would silence
+// the word that the renewal is overdue.
 func (f facts) windowHolds() bool {
-	return !f.st.Window.End.IsZero() && f.st.WindowOf != "" && f.st.WindowOf == f.leaf().SHA256
+	leaf := f.leaf()
+	return !f.st.Window.End.IsZero() && f.st.WindowOf != "" && f.st.WindowOf == leaf.SHA256 && !f.st.Window.End.After(leaf.NotAfter)
 }
 
 // overdueAt is when the certificate that is served, or issued where none was
@@ -116,6 +118,10 @@ func (r *Runner) refreshWindow(ctx context.Context, c Certificate) error {
 	w, ok, err := ca.RenewalInfo(ctx, firstPEM(chain))
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if err == nil && ok && w.End.After(leaf.NotAfter) {
+		r.o.Log.Warn("the CA's renewal window is not believed: it ends after the certificate does", "certificate", c.Name, "window_end", w.End, "not_after", leaf.NotAfter)
+		ok = false
 	}
 	now := r.now()
 	return r.change(ctx, c, func(st *diskStanding, f facts) (bool, Severity) {
