@@ -181,6 +181,9 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 		}()
 	}
 	start("engine", func() ([]string, error) { return p.runner.Run(ctx) })
+	if p.o.Watch {
+		start("rest", func() ([]string, error) { rest(ctx, restTick, freeMemory); return nil, nil })
+	}
 	if p.listener != nil {
 		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 			BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug)}
