@@ -58,7 +58,7 @@ itself. Exit 0: done; 1: refused or failed; 2: wrong use.`,
 			return err
 		}
 		switch {
-		case reply.Problem.Code == "unknown_verb" || reply.Problem.Code == "usage":
+		case wrongWords(reply.Problem.Code):
 			return &exitError{code: exitMisused}
 		case !reply.Problem.IsZero():
 			return &exitError{code: exitFailed}
@@ -66,6 +66,15 @@ itself. Exit 0: done; 1: refused or failed; 2: wrong use.`,
 		return nil
 	}
 	return c
+}
+
+// wrongWords reports a problem with the line itself, whatever the record holds.
+func wrongWords(code string) bool {
+	switch code {
+	case "unknown_verb", "unknown_flag", "flag_twice", "extra_words":
+		return true
+	}
+	return strings.HasPrefix(code, "bad_") || strings.HasPrefix(code, "missing_")
 }
 
 // sayOnce answers one request: on the record itself, or through the server

@@ -60,6 +60,9 @@ func TestServe(t *testing.T) {
 	if code, out, _ := cli(t, "run", "-c", e.file, "/renew site9 --yes"); code != exitFailed || !strings.Contains(out, "site9") {
 		t.Errorf("a refusal: %d %s", code, out)
 	}
+	if code, out, _ := cli(t, "run", "-c", e.file, "/renew site0 --bogus"); code != exitMisused || !strings.Contains(out, "--yes") {
+		t.Errorf("wrong use: %d %s", code, out)
+	}
 	if code, body := get(t, address+"/metrics"); code != http.StatusOK || !strings.Contains(body, `certmedic_certificate_hosts_good{certificate="site0"} 2`) {
 		t.Errorf("metrics: %d %s", code, body)
 	}
