@@ -31,7 +31,8 @@ func (r *Runner) Check(ctx context.Context, certificate string) (Standing, error
 }
 
 // CheckEndpoint probes a host and port that need not be in the inventory.
-// Nothing is kept. What the inventory declares for it fills q.Declared.
+// Nothing is kept. A few are probed at a time, so that people who ask for many
+// do not hold the watch of the estate up. What the inventory declares for it fills q.Declared.
 func (r *Runner) CheckEndpoint(ctx context.Context, q Query) Report {
 	if q.Declared.Certificate == "" {
 		for _, c := range r.o.Inventory.Certificates {
@@ -47,6 +48,11 @@ func (r *Runner) CheckEndpoint(ctx context.Context, q Query) Report {
 				}
 			}
 		}
+	}
+	select {
+	case r.watch.asked <- struct{}{}:
+		defer func() { <-r.watch.asked }()
+	case <-ctx.Done(): // the prober says so
 	}
 	return r.o.Prober.Check(ctx, q)
 }

@@ -1,6 +1,9 @@
 package renew
 
 import (
+	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -34,5 +37,49 @@ func TestWindowBeyondTheCertificateIsNotBelieved(t *testing.T) {
 	f := facts{st: diskStanding{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Window: good, WindowOf: "aa"}, issued: diskIssued{Entries: []diskEntry{{N: 1, Leaf: leaf}}}}
 	if !f.overdueAt().Equal(good.End) {
 		t.Errorf("a good window: %s", f.overdueAt())
+	}
+}
+
+// tarpit is a Prober whose endpoints never answer.
+type tarpit struct {
+	at, most atomic.Int32
+	begun    chan struct{}
+	end      chan struct{}
+}
+
+func (p *tarpit) Check(ctx context.Context, q Query) Report {
+	n := p.at.Add(1)
+	for m := p.most.Load(); n > m && !p.most.CompareAndSwap(m, n); m = p.most.Load() {
+	}
+	p.begun <- struct{}{}
+	select {
+	case <-p.end:
+	case <-ctx.Done():
+	}
+	p.at.Add(-1)
+	return Report{}
+}
+
+// However many endpoints people ask for at once, few are probed at a time.
+func TestAskedEndpointsAreCapped(t *testing.T) {
+	p := &tarpit{begun: make(chan struct{}, 101), end: make(chan struct{})}
+	r := &Runner{o: Options{Prober: p}}
+	r.watch.init(nil)
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() { r.CheckEndpoint(context.Background(), Query{Host: "192.0.2.1", Port: 443}) })
+	}
+	for range maxAsked {
+		<-p.begun
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	left := make(chan struct{})
+	go func() { r.CheckEndpoint(gone, Query{Host: "192.0.2.1", Port: 443}); close(left) }()
+	<-left // who goes away does not wait
+	close(p.end)
+	all.Wait()
+	if most := p.most.Load(); most > maxAsked+1 {
+		t.Errorf("%d endpoints were probed at a time", most)
 	}
 }

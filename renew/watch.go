@@ -14,6 +14,7 @@ import (
 
 const (
 	maxProbes    = 16 // endpoints probed at a time
+	maxAsked     = 8  // endpoints that people ask for, probed at a time
 	maxChecks    = 8  // certificates checked at a time
 	maxAsks      = 2  // rehearsals and window requests at a time
 	watchTick    = 250 * time.Millisecond
@@ -27,6 +28,7 @@ const (
 type watch struct {
 	certs  map[string]*watched // fixed after init
 	probes chan struct{}
+	asked  chan struct{}
 
 	writing sync.RWMutex // held whole while waiting standings are written, shared for one that is told at once
 
@@ -50,7 +52,7 @@ type watched struct {
 
 func (w *watch) init(certs []Certificate) {
 	w.certs, w.pending = map[string]*watched{}, map[string]diskStanding{}
-	w.probes = make(chan struct{}, maxProbes)
+	w.probes, w.asked = make(chan struct{}, maxProbes), make(chan struct{}, maxAsked)
 	for _, c := range certs {
 		w.certs[c.Name] = &watched{probing: make(chan struct{}, 1)}
 	}
