@@ -195,6 +195,12 @@ func TestPlainOthers(t *testing.T) {
 	r.Steps = append([]commands.Line{}, r.Steps...)
 	r.Steps[1] = commands.Line{State: commands.StateGood, Text: "rollout, canary first: done"}
 	post()
+	r = commands.Reply{Key: "alert/media", State: commands.StateCritical, Headline: "media expired 1 s ago.", Buttons: []commands.Button{{Label: "Declare", Command: "/incident declare media"}}}
+	post()
+	r.Headline, r.Buttons = "media expired 3 s ago.", []commands.Button{{Label: "Open", Command: "/incident show INC-1"}}
+	post() // older, another button: no word
+	r.Headline, r.State = "media is good again.", commands.StateGood
+	post()
 	if _, err := io.WriteString(p.in, "/echo end\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -220,6 +226,12 @@ page: /estate  (Estate)
 next: /renew stop R-12  (Stop)
 2026-11-21 02:11 UTC certmedic
   ✓ rollout, canary first: done
+2026-11-21 02:11 UTC certmedic
+✕ critical  media expired 1 s ago.
+next: /incident declare media  (Declare)
+2026-11-21 02:11 UTC certmedic
+✓ good  media is good again.
+next: /incident show INC-1  (Open)
 > /echo end
 echo: end
 `

@@ -2,6 +2,7 @@ package console
 
 import (
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,9 @@ func (s *screen) block(id, text string, width, height int, running bool) error {
 	switch {
 	case id != "" && id == s.last && s.rows+promptRows < height && s.wide == width:
 		write = "\x1b[" + strconv.Itoa(s.rows) + "A\r\x1b[J" + text
+	case known && !newsworthy(old, text):
+		s.keep(id, text)
+		return nil
 	case known && running:
 		write = news(old, text)
 		rows = height // not all of it stands there, so it cannot be edited in place
@@ -120,6 +124,20 @@ func news(old, text string) string {
 		}
 	}
 	return b.String()
+}
+
+// ages are how long ago something was.
+var ages = regexp.MustCompile(`[0-9][0-9.]* (ms|s|min|h|d) ago`)
+
+// newsworthy says whether a changed block that stands further up is worth
+// writing again: not for other buttons, nor for being older.
+func newsworthy(old, text string) bool {
+	told := func(s string) []string {
+		return slices.DeleteFunc(strings.Split(ages.ReplaceAllString(s, "ago"), "\n"), func(l string) bool {
+			return strings.HasPrefix(l, "next: ") || strings.HasPrefix(l, "or:   ") || strings.HasPrefix(l, "page: ")
+		})
+	}
+	return !slices.Equal(told(old), told(text))
 }
 
 // rowsOf is the number of rows that text takes on a terminal.
