@@ -183,10 +183,16 @@ func (r *Runner) watchEstate(ctx context.Context) {
 	checks, asks := make(chan struct{}, maxChecks), make(chan struct{}, maxAsks)
 	free := make(chan struct{}, 1) // a slot has become free
 	r.planWatch(ctx)
+	last := r.now().Round(0) // by the wall, as the schedule is
 	tick := time.NewTicker(watchTick) // short, so that a clock that jumps is noticed
 	defer tick.Stop()
 	for {
-		now := r.now()
+		now := r.now().Round(0)
+		if back := last.Sub(now); back > time.Second { // all that is planned lies too far ahead
+			r.o.Log.Warn("the clock went back; the estate is looked at now", "by", back)
+			r.planWatch(ctx)
+		}
+		last = now
 		for _, c := range r.o.Inventory.Certificates {
 			s := r.watch.of(c.Name)
 			if r.o.CheckEvery > 0 && len(c.Endpoints) > 0 && s.takeCheck(now, checks) {
@@ -233,6 +239,9 @@ func (r *Runner) planWatch(ctx context.Context) {
 		s.rehearseAt = f.st.nextRehearsal(r.o.RehearseEvery)
 		if soon := now.Add(rehearseSoon); !s.rehearseAt.IsZero() && s.rehearseAt.Before(soon) {
 			s.rehearseAt = soon
+		}
+		if most := now.Add(r.o.RehearseEvery); s.rehearseAt.After(most) { // the last one lies ahead of the clock
+			s.rehearseAt = most
 		}
 		s.mu.Unlock()
 	}
