@@ -177,14 +177,14 @@ func (f *estateFlags) live(ctx context.Context, in io.Reader, out, errOut io.Wri
 		return err
 	}
 	fmt.Fprintf(out, `certmedic demo: a CA, a DNS server and %d TLS hosts run on this machine alone.
-The certificate of %s expires at %s.
+The certificate of %s expires at %s, in %.0f s.
 
   the room     %s
   type first   /certcheck media
   then         /incident declare sev2 images do not load --cert media
                /renew media
   at the end   /incident resolve, /incident impact ..., /incident close
-`, len(e.Hosts()), e.Domain(), e.Expires().UTC().Format("15:04:05 UTC"), p.Address())
+`, len(e.Hosts()), e.Domain(), e.Expires().UTC().Format("15:04:05 UTC"), time.Until(e.Expires()).Seconds(), p.Address())
 	if po.Console != nil {
 		fmt.Fprint(out, "\nYou can type here too; Tab completes, Ctrl-D leaves.\n\n")
 	} else {
