@@ -183,7 +183,7 @@ func (r *Runner) watchEstate(ctx context.Context) {
 	checks, asks := make(chan struct{}, maxChecks), make(chan struct{}, maxAsks)
 	free := make(chan struct{}, 1) // a slot has become free
 	r.planWatch(ctx)
-	last := r.now().Round(0) // by the wall, as the schedule is
+	last := r.now().Round(0)          // by the wall, as the schedule is
 	tick := time.NewTicker(watchTick) // short, so that a clock that jumps is noticed
 	defer tick.Stop()
 	for {
