@@ -31,6 +31,7 @@ type run struct {
 	d     diskRenewal
 	began map[string]time.Time // when the step of a kind and host started
 	notes []Step               // not yet written
+	told  []Step               // the journal, once somebody has asked for it; nil: not read
 }
 
 // change is what one commit writes.
@@ -61,6 +62,9 @@ func (u *run) commit(ctx context.Context, c change) error {
 		return fmt.Errorf("journal %s: %w", d.Body.ID, err)
 	}
 	u.d, u.notes = d, nil
+	if u.told != nil {
+		u.told = append(u.told, steps...)
+	}
 	if d.Body.State != Running {
 		u.r.announce(u.n)
 	}
@@ -300,6 +304,28 @@ func (r *Runner) Steps(ctx context.Context, id string) ([]Step, error) {
 	if !ok {
 		return nil, fmt.Errorf("renewal %q: %w", id, ErrNotFound)
 	}
+	if u := r.driven(n); u != nil {
+		return u.journal(ctx)
+	}
+	return r.steps(ctx, n)
+}
+
+// journal returns the steps of a driven renewal. They are read once: its card
+// is drawn at every step.
+func (u *run) journal(ctx context.Context) ([]Step, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.told) != u.d.Seq {
+		steps, err := u.r.steps(ctx, u.n)
+		if err != nil {
+			return nil, err
+		}
+		u.told = steps
+	}
+	return slices.Clone(u.told), nil
+}
+
+func (r *Runner) steps(ctx context.Context, n int) ([]Step, error) {
 	var steps []Step
 	err := r.o.Store.View(ctx, func(tx store.Tx) error {
 		steps = nil

@@ -177,3 +177,35 @@ func BenchmarkIdleThousand(b *testing.B) {
 		}
 	}
 }
+
+// TestStepsOfADrivenRenewal: what is at hand is what is on the record.
+func TestStepsOfADrivenRenewal(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 2, time.Hour)
+	e := b.open(t)
+	u := &run{r: e.Runner, n: 1, cert: b.inv.Certificates[0], began: map[string]time.Time{}}
+	u.d = diskRenewal{V: diskVersion, N: 1, Body: diskBody{ID: "R-1", State: Running}}
+	e.mu.Lock()
+	e.runs[1] = u
+	e.mu.Unlock()
+	for i := range 5 {
+		u.note(Step{Kind: StepOrder, Text: "A note."})
+		c := change{steps: []Step{{Kind: StepOrder, Outcome: Started, Text: fmt.Sprintf("Step %d.", i), Findings: []Finding{{ID: "x", Severity: Info, Cause: "y"}}}}}
+		if err := u.commit(soon(t), c); err != nil {
+			t.Fatal(err)
+		}
+		have, err := e.Steps(soon(t), "R-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := e.steps(soon(t), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(pack(have)), string(pack(kept)); got != want || len(have) != 2*(i+1) {
+			t.Errorf("%d steps at hand:\n%s\non the record:\n%s", len(have), got, want)
+		}
+		have[0].Text = "somebody's own"
+	}
+	e.stop()
+}
