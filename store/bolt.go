@@ -109,7 +109,11 @@ func place(path string) (string, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("the directory of %s does not exist; make it first: mkdir -p %s", path, dir)
 	}
-	if _, err := os.Lstat(path); err == nil {
+	switch fi, err := os.Lstat(path); {
+	case err != nil: // not there, as was found
+	case fi.Mode()&fs.ModeSymlink == 0:
+		return path, nil // somebody has just made it
+	default:
 		return "", fmt.Errorf("%s is a symbolic link to a file that does not exist; remove the link or mend it", path)
 	}
 	if err := create(path); err != nil && !errors.Is(err, fs.ErrExist) {
