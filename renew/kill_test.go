@@ -225,17 +225,26 @@ func eachKill(t *testing.T, f func(t *testing.T, n int, after bool) bool) {
 	for _, after := range []bool{false, true} {
 		t.Run(fmt.Sprintf("after=%v", after), func(t *testing.T) {
 			t.Parallel()
-			for n := 1; ; n++ {
-				killed := true
-				t.Run(fmt.Sprintf("write-%d", n), func(t *testing.T) { killed = f(t, n, after) })
-				if !killed {
-					if n < 12 {
-						t.Errorf("only %d writes were seen", n-1)
-					}
-					return
+			const together = 4 // they mostly wait for the disk
+			for n := 1; ; n += together {
+				var some sync.WaitGroup
+				var killed [together]bool
+				for i := range together {
+					some.Go(func() {
+						t.Run(fmt.Sprintf("write-%d", n+i), func(t *testing.T) { killed[i] = f(t, n+i, after) })
+					})
 				}
-				if n > 80 || t.Failed() {
+				some.Wait()
+				if t.Failed() || n > 80 {
 					t.Fatalf("stopped at write %d", n)
+				}
+				for i := range together {
+					if !killed[i] {
+						if n+i < 12 {
+							t.Errorf("only %d writes were seen", n+i-1)
+						}
+						return
+					}
 				}
 			}
 		})
