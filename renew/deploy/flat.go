@@ -56,28 +56,37 @@ func (l *flat) current() (files, error) { return l.readAll(l.dir) }
 
 // kept reads the versions; those with the highest number first.
 func (l *flat) kept() ([]version, error) {
-	es, err := l.entries(home)
+	out, err := l.listed()
 	if err != nil {
 		return nil, err
 	}
-	var out []version
-	for _, e := range es {
-		seq, ok := sequence(e.Name())
-		if !ok || !e.IsDir() {
-			continue
-		}
-		v := version{name: e.Name(), seq: seq, files: files{}}
+	for i, v := range out {
+		out[i].files = files{}
 		for _, k := range kinds {
-			b, err := l.read(path.Join(home, e.Name(), k+".pem"))
+			b, err := l.read(path.Join(home, v.name, k+".pem"))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			v.files[k] = b
+			out[i].files[k] = b
 		}
-		out = append(out, v)
+	}
+	return out, nil
+}
+
+// listed names the versions without reading them, in the order of kept.
+func (l *flat) listed() ([]version, error) {
+	es, err := l.entries(home)
+	if err != nil {
+		return nil, err
+	}
+	var out []version
+	for _, e := range es {
+		if seq, ok := sequence(e.Name()); ok && e.IsDir() {
+			out = append(out, version{name: e.Name(), seq: seq})
+		}
 	}
 	slices.SortFunc(out, func(a, b version) int { return cmp.Compare(b.seq, a.seq) })
 	return out, nil
@@ -98,7 +107,7 @@ func (l *flat) keep(f files) (version, error) {
 	if err != nil {
 		return version{}, err
 	}
-	kept, err := l.kept()
+	kept, err := l.listed()
 	if err != nil {
 		return version{}, err
 	}
@@ -242,7 +251,7 @@ func (l *flat) flip(v version) error {
 
 // prune keeps the newest versions, the current and the previous one.
 func (l *flat) prune() error {
-	kept, err := l.kept()
+	kept, err := l.listed()
 	if err != nil {
 		return err
 	}
