@@ -212,3 +212,37 @@ func TestHouseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestDependenciesAreExplained: docs/dependencies.md has a line for each
+// direct dependency of go.mod, and none for what is gone.
+func TestDependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../../docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := map[string]bool{"honnef.co/go/tools": true, "golang.org/x/vuln": true} // tools
+	for l := range strings.Lines(string(mod)) {
+		f := strings.Fields(l)
+		if len(f) == 2 && strings.Contains(f[0], ".") && strings.HasPrefix(f[1], "v") {
+			direct[f[0]] = true
+		}
+	}
+	for path := range direct {
+		if !strings.Contains(string(doc), path) {
+			t.Errorf("docs/dependencies.md does not say what %s is for", path)
+		}
+	}
+	for l := range strings.Lines(string(doc)) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(l, "| "), " ")
+		if path := strings.TrimSuffix(cell, ","); strings.Contains(path, ".") && strings.Contains(path, "/") && !direct[path] {
+			t.Errorf("docs/dependencies.md speaks of %s, which go.mod does not need directly", path)
+		}
+	}
+	if len(direct) < 10 {
+		t.Errorf("go.mod has only %d direct dependencies: the test misreads it", len(direct))
+	}
+}
