@@ -162,17 +162,12 @@ func startDrill(t *testing.T, lifetime time.Duration) (*drill.Estate, *program) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { _, err := p.Run(ctx); ended <- err }()
 	t.Cleanup(func() {
-		cancel()
-		for what, err := range map[string]error{"run": <-ended, "close the program": p.Close(), "close the estate": e.Close()} {
-			if err != nil {
-				t.Errorf("%s: %v", what, err)
-			}
+		if err := e.Close(); err != nil {
+			t.Errorf("close the estate: %v", err)
 		}
 	})
+	keepRunning(t, p)
 	return e, p
 }
 

@@ -141,19 +141,24 @@ func startProgram(t *testing.T, cfg config, o programOptions) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keepRunning(t, p)
+	return p
+}
+
+// keepRunning runs the program until the test ends, then closes it.
+func keepRunning(tb testing.TB, p *program) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { _, err := p.Run(ctx); ended <- err }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("run: %v", err)
+			tb.Errorf("run: %v", err)
 		}
 		if err := p.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
-	return p
 }
 
 // testLog sends the program's log to the test's.

@@ -18,27 +18,7 @@ func (p *play) demo(ctx context.Context) error {
 	if p.e.o.Broken {
 		return errors.New("this estate's HTTP-01 path is broken")
 	}
-	if err := p.expire(ctx); err != nil {
-		return err
-	}
-	if err := p.detect(ctx); err != nil {
-		return err
-	}
-	if err := p.diagnose(ctx); err != nil {
-		return err
-	}
-	if err := p.declare(ctx, "pictures do not load"); err != nil {
-		return err
-	}
-	line, err := p.planned(ctx)
-	if err != nil {
-		return err
-	}
-	if err := p.renew(ctx, line); err != nil {
-		return err
-	}
-	p.verify(ctx)
-	return p.end(ctx)
+	return p.outage(ctx, "pictures do not load", p.planned)
 }
 
 // planned asks for the plan and returns the line behind its start.

@@ -26,27 +26,7 @@ func (p *play) hachyderm(ctx context.Context) error {
 		return errors.New("this estate's HTTP-01 path is not broken")
 	}
 	p.rehearsed(ctx)
-	if err := p.expire(ctx); err != nil {
-		return err
-	}
-	if err := p.detect(ctx); err != nil {
-		return err
-	}
-	if err := p.diagnose(ctx); err != nil {
-		return err
-	}
-	if err := p.declare(ctx, "images do not load"); err != nil {
-		return err
-	}
-	line, err := p.offered(ctx)
-	if err != nil {
-		return err
-	}
-	if err := p.renew(ctx, line); err != nil {
-		return err
-	}
-	p.verify(ctx)
-	return p.end(ctx)
+	return p.outage(ctx, "images do not load", p.offered)
 }
 
 // rehearsed wants the rehearsal to have named the broken path before the

@@ -103,6 +103,28 @@ func until(ctx context.Context, what string, done func() (bool, error)) error {
 	}
 }
 
+// outage plays everything from the expiry to the draft. plan asks for the
+// renewal's plan and returns the line that starts it.
+func (p *play) outage(ctx context.Context, title string, plan func(context.Context) (string, error)) error {
+	for _, step := range []func(context.Context) error{p.expire, p.detect, p.diagnose} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.declare(ctx, title); err != nil {
+		return err
+	}
+	line, err := plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.renew(ctx, line); err != nil {
+		return err
+	}
+	p.verify(ctx)
+	return p.end(ctx)
+}
+
 // expire waits for the certificate's end and wants every host to have been
 // good before and to fail afterwards.
 func (p *play) expire(ctx context.Context) (err error) {
