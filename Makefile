@@ -11,7 +11,7 @@ build: # one static binary, ./certmedic
 demo: build # an estate that goes wrong, a room in the browser and in this terminal
 	./certmedic demo
 
-test: # everything, against real things; installs nginx, sshd and chromium where apt-get can
+test: # everything, against real things; installs nginx and chromium where apt-get can
 	.ci/install && .ci/test
 
 check: # gofmt, vet, staticcheck, govulncheck when reachable, the house test, race
