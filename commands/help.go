@@ -46,9 +46,12 @@ func help(_ context.Context, c *call) (Reply, error) {
 func helpAll() Reply {
 	r := Reply{State: StateInfo, Headline: "Three things can be said: /certcheck, /renew and /incident.",
 		Table:   Table{Columns: []string{"say", "get"}},
-		Body:    "Words may stand in any case, the slash may be left out. An incident is named by its id right after the verb (INC-7), a certificate by its name or a domain, a renewal by R-12.",
+		Body:    "Words may stand in any case, the slash may be left out. An incident is named by its id right after the verb (INC-7), a certificate by its name or a domain, a renewal by R-12. /help incident has more verbs.",
 		Buttons: []Button{{Label: "Check all", Command: "/certcheck", Style: "primary"}, {Label: "Help on incidents", Command: "/help incident"}, {Label: "Help on renewals", Command: "/help renew"}}}
 	for _, v := range Verbs() {
+		if v.Rare {
+			continue
+		}
 		r.Table.Rows = append(r.Table.Rows, Row{Cells: []string{strings.TrimSpace("/" + v.Name + " " + v.Args), v.Summary}})
 	}
 	return r

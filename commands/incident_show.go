@@ -50,7 +50,7 @@ func show(ctx context.Context, c *call) (Reply, error) {
 
 func timelineVerb() *verb {
 	return &verb{Verb: Verb{Name: "incident timeline", Args: "[INC]", Summary: "what happened, by when it happened",
-		Example: "/incident timeline INC-7"}, max: 1, run: timeline}
+		Example: "/incident timeline INC-7", Flags: []Flag{{"history", "", "every version of every line, in the order of writing"}}}, max: 1, run: timeline}
 }
 
 // maxTimeline is how many lines a reply shows.
@@ -64,6 +64,9 @@ func timeline(ctx context.Context, c *call) (Reply, error) {
 	if len(c.args.words) > 0 {
 		return Reply{}, c.v.problem("bad_incident", quote(c.args.rest())+" is not the id of an incident.")
 	}
+	if c.args.has("history") {
+		return c.history(ctx, i)
+	}
 	es, err := c.d.o.Book.Timeline(ctx, i.ID)
 	if err != nil {
 		return Reply{}, fmt.Errorf("timeline of %s: %w", i.ID, err)
@@ -75,9 +78,59 @@ func timeline(ctx context.Context, c *call) (Reply, error) {
 		es = es[n:]
 	}
 	for _, e := range es {
-		r.Table.Rows = append(r.Table.Rows, Row{State: entryState(e), Cells: []string{e.ID, stamp(e.At), who(e.By.Name), clip(oneLine(e.Text), 160)}})
+		r.Table.Rows = append(r.Table.Rows, Row{State: entryState(e), Cells: []string{e.ID, stamp(e.At), whoSaid(e), clip(oneLine(e.Text), 160)}})
 	}
 	return r, nil
+}
+
+// whoSaid names who said a line, and who corrected it when somebody else did.
+func whoSaid(e incident.Entry) string {
+	switch {
+	case e.Version < 2:
+		return who(e.By.Name)
+	case e.CorrectedBy.ID == e.By.ID || e.CorrectedBy.ID == "":
+		return who(e.By.Name) + ", corrected"
+	}
+	return who(e.By.Name) + ", corrected by " + who(e.CorrectedBy.Name)
+}
+
+// history answers with every line ever written.
+func (c *call) history(ctx context.Context, i incident.Incident) (Reply, error) {
+	es, err := c.d.o.Book.History(ctx, i.ID)
+	if err != nil {
+		return Reply{}, fmt.Errorf("history of %s: %w", i.ID, err)
+	}
+	last, replaced := map[string]int{}, 0
+	for _, e := range es {
+		if e.Version > 1 {
+			replaced++
+		}
+		last[e.ID] = e.Version
+	}
+	r := Reply{State: incidentState(i), Headline: fmt.Sprintf("%s: %s written, %d replaced or dropped.", i.ID, plural(len(es), "line"), replaced),
+		Table: Table{Columns: []string{"line", "version", "happened", "recorded", "who", "what"}}, Links: []Link{{i.ID, incidentPath(i.ID)}}}
+	if n := len(es) - maxTimeline; n > 0 {
+		r.Body = fmt.Sprintf("The last %d; %d earlier: see the appendix of the draft, or /incident export %s csv.", maxTimeline, n, i.ID)
+		es = es[n:]
+	}
+	for _, e := range es {
+		text := clip(oneLine(e.Text), 160)
+		switch {
+		case e.Dropped:
+			text = "dropped" + because(e.Evidence.Change.To) + ": " + text
+		case e.Version < last[e.ID]:
+			text = "replaced: " + text
+		}
+		r.Table.Rows = append(r.Table.Rows, Row{Cells: []string{e.ID, fmt.Sprint(e.Version), stamp(e.At), stamp(e.Recorded), who(e.By.Name), text}})
+	}
+	return r, nil
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + clip(oneLine(why), 80) + ")"
 }
 
 // entryState colours lines that say good or bad; the others have none.

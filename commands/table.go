@@ -16,6 +16,7 @@ type Verb struct {
 	Example string // one correct line
 	Flags   []Flag
 	Public  bool // changes the record
+	Rare    bool // left out of the first help; the group's help has it
 }
 
 // Flag is a flag of a verb.
@@ -61,6 +62,7 @@ func allVerbs() []*verb {
 		certcheckVerb(), rehearseVerb(), whoVerb(),
 		renewVerb(), approveVerb(), denyVerb(), stopVerb(), resumeVerb(), rollbackVerb(), renewStatusVerb(),
 		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
+		editVerb(), dropVerb(), moveVerb(),
 		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(),
 	}
 }

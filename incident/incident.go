@@ -124,8 +124,11 @@ type Entry struct {
 	Key      string    `json:"key,omitempty"`  // the same key is the same entry: appending it twice appends it once
 	Version  int       `json:"version"`        // from 1; a correction adds a version
 	Dropped  bool      `json:"dropped,omitempty"`
-	Prev     string    `json:"prev"` // hash of the record's last line before this one
-	Hash     string    `json:"hash"` // SHA-256 over this line and Prev, hexadecimal
+
+	CorrectedBy Person `json:"corrected_by,omitzero"` // who wrote this version, when it is not the first; set by Timeline
+
+	Prev string `json:"prev"` // hash of the record's last line before this one
+	Hash string `json:"hash"` // SHA-256 over this line and Prev, hexadecimal
 }
 
 // Evidence is what stands behind an entry. At most one part is filled.

@@ -113,6 +113,7 @@ func (l diskLine) entryOr(num int, err error) (Entry, error) {
 type Correction struct {
 	Text string // "": as it is
 	Drop bool   // off the timeline; the lines stay readable in History
+	Why  string // why it is dropped; kept in the evidence of the dropped version
 }
 
 // Correct writes a new version of an entry: its text, its time (c.At) or both,
@@ -143,6 +144,11 @@ func (b *Book) Correct(ctx context.Context, incident, entry string, to Correctio
 		if !blank(to.Text) {
 			e.Text = to.Text
 		}
+		if why := oneLine(to.Why, maxText); to.Drop && why != "" && !e.Evidence.filled() {
+			e.Evidence.Change = ChangeEvidence{What: "dropped", To: why}
+		} else if e.Evidence.Change.What == "dropped" {
+			e.Evidence.Change = ChangeEvidence{}
+		}
 		l, err := p.writeLine(diskLine{Entry: number, Version: old.Version + 1, Dropped: to.Drop}, e)
 		if err != nil {
 			return err
@@ -163,6 +169,29 @@ func (b *Book) Correct(ctx context.Context, incident, entry string, to Correctio
 		}
 	}
 	return stored, err
+}
+
+// Entry returns the current version of an entry, also a dropped one, or
+// ErrNotFound.
+func (b *Book) Entry(ctx context.Context, incident, entry string) (e Entry, err error) {
+	num, err := number(incident)
+	if err != nil {
+		return e, err
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(entry, "E-"))
+	if err != nil || "E-"+strconv.Itoa(n) != entry {
+		return e, fmt.Errorf("entry %.40q: %w", entry, ErrNotFound)
+	}
+	err = b.s.View(ctx, func(tx store.Tx) error {
+		r, err := getIncident(tx, num)
+		if err != nil {
+			return err
+		}
+		l, err := (&page{tx: tx, r: r}).current(n)
+		e, err = l.entryOr(num, err)
+		return err
+	})
+	return e, err
 }
 
 // current returns the last version of an entry, or ErrNotFound. It looks from
@@ -186,19 +215,26 @@ func (p *page) current(entry int) (found diskLine, err error) {
 }
 
 // Timeline returns the current version of every entry that is not dropped, by
-// when it happened (ties: by when it was recorded).
+// when it happened (ties: by when it was recorded). By is who said it first,
+// CorrectedBy who wrote the version that counts.
 func (b *Book) Timeline(ctx context.Context, incident string) ([]Entry, error) {
 	history, err := b.History(ctx, incident)
 	if err != nil {
 		return nil, err
 	}
-	last := map[string]int{} // line of each entry's current version
+	last := map[string]int{}    // line of each entry's current version
+	said := map[string]Person{} // who wrote its first
 	for n, e := range history {
-		last[e.ID] = n
+		if last[e.ID] = n; e.Version == 1 {
+			said[e.ID] = e.By
+		}
 	}
 	list := []Entry{}
 	for n, e := range history {
 		if last[e.ID] == n && !e.Dropped {
+			if e.Version > 1 {
+				e.By, e.CorrectedBy = said[e.ID], e.By
+			}
 			list = append(list, e)
 		}
 	}

@@ -146,3 +146,32 @@ func TestAppendAtOnce(t *testing.T) {
 		t.Errorf("chain broken at %s", broken)
 	}
 }
+
+// Who said a line stays who said it, whoever corrects it; a reason for
+// dropping is kept with the dropped version alone.
+func TestCorrectKeepsTheAuthor(t *testing.T) {
+	t.Parallel()
+	b, w := testBook(t)
+	ctx := t.Context()
+	id := declare(t, b).ID
+	if _, _, _, err := b.Append(ctx, id, Entry{By: ana, Text: "first"}); err != nil {
+		t.Fatal(err)
+	}
+	must[Entry](t)(b.Correct(ctx, id, "E-2", Correction{Drop: true, Why: "wrong service"}, Change{By: ben}))
+	if e := must[Entry](t)(b.Entry(ctx, id, "E-2")); !e.Dropped || e.Evidence.Change != (ChangeEvidence{What: "dropped", To: "wrong service"}) {
+		t.Errorf("dropped: %+v", e)
+	}
+	w.add(time.Minute)
+	must[Entry](t)(b.Correct(ctx, id, "E-2", Correction{Text: "second"}, Change{By: ben}))
+	tl := must[[]Entry](t)(b.Timeline(ctx, id))
+	e := tl[len(tl)-1]
+	if e.Text != "second" || e.By != ana || e.CorrectedBy != ben || e.Evidence.filled() || e.Version != 3 {
+		t.Errorf("brought back: %+v", e)
+	}
+	if _, err := b.Entry(ctx, id, "E-02"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("E-02: %v", err)
+	}
+	if broken := must[string](t)(b.Verify(ctx, id)); broken != "" {
+		t.Errorf("chain broken at %s", broken)
+	}
+}

@@ -104,10 +104,18 @@ func (w *writer) timeline() {
 		if w.zone != nil {
 			row = append(row, clock(e.At.In(w.zone), &localDay, " MST"))
 		}
-		rows = append(rows, append(row, escape(e.Text), escape(e.By.Name), evidence(e)))
+		rows = append(rows, append(row, escape(e.Text), who(e), evidence(e)))
 		w.fact("timeline "+e.ID, e.Text, source(e), unaided(e))
 	}
 	w.table(append(head, "What", "Who", "Entry and proof"), rows)
+}
+
+// who said an entry, and who corrected it when that was somebody else.
+func who(e incident.Entry) string {
+	if e.CorrectedBy.ID != "" && e.CorrectedBy.ID != e.By.ID {
+		return escape(e.By.Name) + ", corrected by " + escape(e.CorrectedBy.Name)
+	}
+	return escape(e.By.Name)
 }
 
 // clock writes a time, with its date when it is another day than the last one.
