@@ -93,6 +93,9 @@ func (d *Desk) cardStanding(ctx context.Context, i incident.Incident, now time.T
 }
 
 func lastFact(i incident.Incident, cert renew.Certificate) Fact {
+	if s := tempsWord(i); s != "" {
+		return Fact{"temporary", s}
+	}
 	if i.Impact != "" {
 		return Fact{"impact", clip(oneLine(i.Impact), 120)}
 	}
@@ -115,6 +118,11 @@ func nextStep(i incident.Incident, cert renew.Certificate, good bool) (string, [
 	case i.Status == incident.Closed:
 		add("Postmortem", "/incident postmortem "+i.ID, "")
 		return "fill in the draft", b
+	case i.Status == incident.Resolved && len(i.OpenTemps()) > 0:
+		t := i.OpenTemps()[0]
+		add("Timeline", "/incident timeline "+i.ID, "")
+		b = append([]Button{undoButton(i, t)}, b...)
+		return fmt.Sprintf("undo temporary change %d (%s), then say: /incident temp undo %s %d", t.N, clip(oneLine(t.Text), 80), i.ID, t.N), b
 	case !i.Status.Open():
 		next = "close it"
 		if i.Impact == "" {
@@ -194,6 +202,9 @@ func (c *call) bookError(i incident.Incident, err error) error {
 		case "reason_needed":
 			p.Message = fmt.Sprintf("%s is %s already; going back needs a reason.", i.ID, i.Status)
 			p.Hint = "For example: " + c.retype() + " --reason one host fails again"
+		case "temps_open":
+			p.Message = fmt.Sprintf("%s cannot be closed: %s", i.ID, end(tempsWord(i)+": "+tempsListed(i)))
+			p.Hint = "When it is put back: /incident temp undo " + i.ID + " " + fmt.Sprint(i.OpenTemps()[0].N) + ". Or close all the same: /incident close " + i.ID + " --anyway it stays until Monday"
 		case "impact_empty":
 			p.Message = "Nobody has said what the impact of " + i.ID + " was."
 			p.Hint = "For example: /incident impact " + i.ID + " images did not load for 40 minutes. Or close all the same: /incident close " + i.ID + " --anyway nobody was affected"

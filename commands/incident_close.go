@@ -11,7 +11,7 @@ import (
 func closeVerb() *verb {
 	return &verb{Verb: Verb{Name: "incident close", Args: "[INC] [text]", Summary: "close a resolved incident and hand over the postmortem draft",
 		Example: "/incident close INC-7", Public: true,
-		Flags: []Flag{{"anyway", "text", "although the impact is empty or it is not resolved: why"}}}, text: true, run: closeIncident}
+		Flags: []Flag{{"anyway", "text", "although the impact is empty, a temporary change stands or it is not resolved: why"}}}, text: true, run: closeIncident}
 }
 
 func closeIncident(ctx context.Context, c *call) (Reply, error) {

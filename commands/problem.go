@@ -75,6 +75,8 @@ var sentinels = []struct {
 	{incident.ErrState, Problem{"wrong_state", "The incident is not in a state that allows this.", "Look with /incident show."}},
 	{incident.ErrFuture, Problem{"future", "The time is in the future.", "Give a time that has passed, for example: /incident note first report @ -20m"}},
 	{incident.ErrReason, Problem{"reason_needed", "Going back needs a reason.", "For example: /incident status investigating --reason one host fails again"}},
+	{incident.ErrTemps, Problem{"temps_open", "A temporary change is not undone.", "See them: /incident temp list"}},
+	{incident.ErrOrder, Problem{"order", "The times are in the wrong order.", "Look with /incident timeline, then give a later time."}},
 	{incident.ErrImpactEmpty, Problem{"impact_empty", "Nobody has said what the impact was.", "For example: /incident impact images did not load for 40 minutes"}},
 	{incident.ErrFailing, Problem{"still_failing", "Endpoints still fail.", "Look with /certcheck, or give a reason: /incident resolve --anyway cdn-4 is switched off"}},
 	{incident.ErrDuplicate, Problem{"duplicate", "An open incident for this certificate exists.", "Look with /incident list, or declare another: /incident declare --anyway media down again --cert media"}},

@@ -62,7 +62,7 @@ func allVerbs() []*verb {
 		certcheckVerb(), rehearseVerb(), whoVerb(),
 		renewVerb(), approveVerb(), denyVerb(), stopVerb(), resumeVerb(), rollbackVerb(), renewStatusVerb(),
 		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
-		editVerb(), dropVerb(), moveVerb(),
+		editVerb(), dropVerb(), moveVerb(), tempVerb(),
 		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(),
 	}
 }

@@ -188,7 +188,8 @@ func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Chang
 }
 
 // Close closes a resolved (or, with a reason, any) incident; an empty impact
-// is refused with ErrImpactEmpty unless c.Reason says why anyway. Closed is
+// is refused with ErrImpactEmpty, a temporary change that still stands with
+// ErrTemps, unless c.Reason says why anyway. Closed is
 // final; notes, the impact and said milestones can still be added.
 func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error) {
 	return b.change(ctx, id, c, func(p *page, c Change) error {
@@ -207,6 +208,12 @@ func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error)
 				return ErrImpactEmpty
 			}
 			text += ", the impact not said"
+		}
+		if open := p.r.incident().OpenTemps(); len(open) > 0 {
+			if blank(c.Reason) {
+				return fmt.Errorf("%d of them: %w", len(open), ErrTemps)
+			}
+			text += ", " + map[bool]string{true: "1 temporary change", false: fmt.Sprintf("%d temporary changes", len(open))}[len(open) == 1] + " not undone"
 		}
 		p.derive(ClosedAt, c, "closed by "+c.By.Name)
 		return p.setStatus(Closed, c, text+".")

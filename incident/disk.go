@@ -59,9 +59,10 @@ type diskIncident struct {
 	Declared     time.Time   `json:"declared"`
 	Impact       string      `json:"impact,omitempty"`
 	Claims       []diskClaim `json:"claims,omitempty"` // at most one of each kind and source
-	Entries      int         `json:"entries"`          // number of the last entry
-	Lines        int         `json:"lines"`            // number of the last line
-	Head         string      `json:"head"`             // hash of the last line
+	Temps        []diskTemp  `json:"temps,omitempty"`
+	Entries      int         `json:"entries"` // number of the last entry
+	Lines        int         `json:"lines"`   // number of the last line
+	Head         string      `json:"head"`    // hash of the last line
 	Updated      time.Time   `json:"updated"`
 }
 
@@ -235,6 +236,10 @@ func (r diskIncident) incident() Incident {
 		Declared: r.Declared, Impact: r.Impact, Entries: r.Entries, Updated: r.Updated,
 	}
 	i.Milestones, i.Conflicts = r.milestones()
+	i.Temps = []Temp{}
+	for n, t := range r.Temps {
+		i.Temps = append(i.Temps, t.temp(n+1))
+	}
 	return i
 }
 

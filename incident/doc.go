@@ -18,6 +18,8 @@ var (
 	ErrFuture = errors.New("the time is in the future")
 	// ErrReason: going back in status needs a reason.
 	ErrReason = errors.New("a reason is needed")
+	// ErrOrder: the time is before what it must come after.
+	ErrOrder = errors.New("the order of times is wrong")
 	// ErrDuplicate: an open incident for the certificate exists.
 	ErrDuplicate = errors.New("an open incident for this certificate exists")
 )

@@ -79,6 +79,7 @@ type Incident struct {
 	Impact       string      `json:"impact"`     // said by a person; "" until then
 	Milestones   []Milestone `json:"milestones"` // at most one of each kind, in lifecycle order
 	Conflicts    []Conflict  `json:"conflicts"`
+	Temps        []Temp      `json:"temps"`   // temporary changes, in the order of making
 	Entries      int         `json:"entries"` // number of timeline entries, dropped ones included
 	Updated      time.Time   `json:"updated"`
 }
@@ -106,6 +107,7 @@ const (
 	Approval      = "approval"
 	Deploy        = "deploy"
 	Alert         = "alert"
+	TempKind      = "temp"
 	Rehearsal     = "rehearsal"
 	MilestoneKind = "milestone"
 )

@@ -64,6 +64,22 @@ func (b *Book) change(ctx context.Context, id string, c Change, fn func(p *page,
 	return i, err
 }
 
+// entryOfKey returns the entry that was written with a key, "" when none was.
+func (b *Book) entryOfKey(ctx context.Context, id, key string) (entry string, err error) {
+	num, err := number(id)
+	if err != nil || key == "" {
+		return "", err
+	}
+	err = b.s.View(ctx, func(tx store.Tx) error {
+		l, err := (&page{tx: tx, r: diskIncident{Num: num}}).once(key)
+		if err == nil && l.Line > 0 {
+			entry = entryName(l.Entry)
+		}
+		return err
+	})
+	return entry, err
+}
+
 // clock returns now in UTC without the monotonic part.
 func (b *Book) clock() time.Time { return b.now().UTC().Round(0) }
 

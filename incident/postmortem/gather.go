@@ -85,8 +85,10 @@ func gather(i incident.Incident, timeline []incident.Entry) view {
 			v.alerts = append(v.alerts, e)
 		case incident.Report:
 			v.reports = append(v.reports, e)
-		case "temp":
-			v.temps = append(v.temps, e)
+		case incident.TempKind:
+			if e.Evidence.Change.What == "" { // said as a line alone, without its undoing
+				v.temps = append(v.temps, e)
+			}
 		}
 		if e.Evidence.Rehearsal.Certificate != "" {
 			v.rehearsed = append(v.rehearsed, e)

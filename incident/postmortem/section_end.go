@@ -31,13 +31,35 @@ func (w *writer) resolution() {
 		}
 	}
 	w.table([]string{"Host", "Serial before", "Serial after", "Placed", "Verified"}, rows)
+	w.temps()
+}
+
+// temps are the temporary changes, each with its undoing.
+func (w *writer) temps() {
 	w.para("### Temporary changes")
-	var temps []string
-	for _, e := range w.v.temps {
-		temps = append(temps, fmt.Sprintf("%s, %s: %s (%s)", w.when(e.At), escape(e.By.Name), escape(e.Text), e.ID))
+	var rows [][]string
+	for _, t := range w.d.Incident.Temps {
+		undone := "not undone"
+		if !t.Open() {
+			undone = fmt.Sprintf("%s by %s", w.when(t.Undone), escape(t.UndoneBy.Name))
+			if t.How != "" {
+				undone += ": " + escape(t.How)
+			}
+			undone += " (" + t.UndoneIn + ")"
+			w.fact(fmt.Sprintf("temporary change %d undone", t.N), incident.When(t.Undone)+" by "+t.UndoneBy.Name, "said by "+t.UndoneBy.Name, false)
+		} else if !w.d.Incident.Status.Open() {
+			undone = w.gap(fmt.Sprintf("when temporary change %d was undone, by whom", t.N))
+		}
+		rows = append(rows, []string{fmt.Sprint(t.N), escape(t.Text), escape(t.By.Name), w.when(t.At) + " (" + t.Entry + ")", or(escape(t.Undo), "-"), undone})
+		w.fact(fmt.Sprintf("temporary change %d", t.N), t.Text, "said by "+t.By.Name, false)
 	}
-	w.list(temps)
-	if len(temps) == 0 {
+	w.table([]string{"Change", "What", "Who", "Made", "To undo", "Undone"}, rows)
+	var said []string
+	for _, e := range w.v.temps {
+		said = append(said, fmt.Sprintf("%s, %s: %s (%s)", w.when(e.At), escape(e.By.Name), escape(e.Text), e.ID))
+	}
+	w.list(said)
+	if len(rows)+len(said) == 0 {
 		w.para("None on the record.")
 	}
 }
