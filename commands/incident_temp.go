@@ -44,26 +44,44 @@ func temp(ctx context.Context, c *call) (Reply, error) {
 // subOf takes the second word of a verb that has several, and the incident,
 // in either order. Without a word it is the first one given.
 func (c *call) subOf(ctx context.Context, without string, words ...string) (string, incident.Incident, error) {
-	named := ""
-	if s, ok := c.args.peek(); ok && isIncident(s) {
-		named, _ = c.args.take()
+	sub, named, err := c.subWord(without, words...)
+	if err != nil {
+		return "", incident.Incident{}, err
 	}
-	sub := without
+	i, err := c.incidentNamed(ctx, named)
+	return sub, i, err
+}
+
+// incidentNamed is the incident of that id; without one as c.incident finds it.
+func (c *call) incidentNamed(ctx context.Context, id string) (incident.Incident, error) {
+	if id == "" {
+		return c.incident(ctx)
+	}
+	return c.d.incidentByID(ctx, id)
+}
+
+// subWord takes the second word of a verb and the id of an incident before or
+// after it ("": none was named).
+func (c *call) subWord(without string, words ...string) (sub, named string, err error) {
+	name := func() {
+		if s, ok := c.args.peek(); ok && named == "" && isIncident(s) {
+			_, _ = c.args.take()
+			named = strings.ToUpper(s)
+		}
+	}
+	name()
+	sub = without
 	if s, ok := c.args.take(); ok {
 		if sub = nearest(strings.ToLower(s), words); sub == "" || distance(sub, strings.ToLower(s)) > 0 {
 			p := c.v.problem("bad_word", quote(s)+" is not a word of /"+c.v.Name+": it has "+either(words, 6)+".")
 			if sub != "" {
 				p.Hint = "Did you mean " + sub + "? " + p.Hint
 			}
-			return "", incident.Incident{}, p
+			return "", "", p
 		}
 	}
-	if named != "" {
-		i, err := c.d.incidentByID(ctx, strings.ToUpper(named))
-		return sub, i, err
-	}
-	i, err := c.incident(ctx)
-	return sub, i, err
+	name()
+	return sub, named, nil
 }
 
 func (c *call) tempAdd(ctx context.Context, i incident.Incident, ch incident.Change, note string) (Reply, error) {

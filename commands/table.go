@@ -62,7 +62,7 @@ func allVerbs() []*verb {
 		certcheckVerb(), rehearseVerb(), whoVerb(),
 		renewVerb(), approveVerb(), denyVerb(), stopVerb(), resumeVerb(), rollbackVerb(), renewStatusVerb(),
 		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
-		editVerb(), dropVerb(), moveVerb(), tempVerb(),
+		editVerb(), dropVerb(), moveVerb(), tempVerb(), taskVerb(),
 		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(),
 	}
 }

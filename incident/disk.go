@@ -11,6 +11,9 @@ package incident
 //	incident/open/<certificate>/00000007   of each incident that is not closed
 //	incident/key/<sum>                 number of the incident declared with that key
 //	incident/alert/<certificate>       diskAlert, the last one posted about it
+//	incident/tasks                     the last number of an action item
+//	incident/task/00000003             number of the incident of T-3
+//	incident/taskopen/00000003         the same, while it is not done
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
 //
@@ -41,6 +44,10 @@ const (
 	keyOpen    = "incident/open/"
 	keyDeclare = "incident/key/"
 	keyAlert   = "incident/alert/"
+
+	keyTasks    = "incident/tasks"
+	keyTask     = "incident/task/"
+	keyTaskOpen = "incident/taskopen/"
 )
 
 // diskIncident is an incident's record, version 1.
@@ -60,6 +67,7 @@ type diskIncident struct {
 	Impact       string      `json:"impact,omitempty"`
 	Claims       []diskClaim `json:"claims,omitempty"` // at most one of each kind and source
 	Temps        []diskTemp  `json:"temps,omitempty"`
+	Tasks        []diskTask  `json:"tasks,omitempty"`
 	Entries      int         `json:"entries"` // number of the last entry
 	Lines        int         `json:"lines"`   // number of the last line
 	Head         string      `json:"head"`    // hash of the last line
@@ -239,6 +247,10 @@ func (r diskIncident) incident() Incident {
 	i.Temps = []Temp{}
 	for n, t := range r.Temps {
 		i.Temps = append(i.Temps, t.temp(n+1))
+	}
+	i.Tasks = []Task{}
+	for _, t := range r.Tasks {
+		i.Tasks = append(i.Tasks, t.task(r.Num))
 	}
 	return i
 }

@@ -80,6 +80,7 @@ type Incident struct {
 	Milestones   []Milestone `json:"milestones"` // at most one of each kind, in lifecycle order
 	Conflicts    []Conflict  `json:"conflicts"`
 	Temps        []Temp      `json:"temps"`   // temporary changes, in the order of making
+	Tasks        []Task      `json:"tasks"`   // action items
 	Entries      int         `json:"entries"` // number of timeline entries, dropped ones included
 	Updated      time.Time   `json:"updated"`
 }
@@ -108,6 +109,7 @@ const (
 	Deploy        = "deploy"
 	Alert         = "alert"
 	TempKind      = "temp"
+	TaskKind      = "task"
 	Rehearsal     = "rehearsal"
 	MilestoneKind = "milestone"
 )

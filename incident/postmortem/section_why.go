@@ -205,7 +205,7 @@ func (w *writer) lessons() {
 // actions proposes action items from what was found.
 func (w *writer) actions() {
 	owner := or(escape(w.d.Incident.Owner), "TO FILL")
-	var rows [][]string
+	rows := w.tasks()
 	propose := func(kind, format string, args ...any) {
 		rows = append(rows, []string{"Proposal: " + fmt.Sprintf(format, args...), kind, owner, "TO FILL", "", "proposed"})
 	}
@@ -236,5 +236,31 @@ func (w *writer) actions() {
 		propose("prevent", "Give %s an owner that is a team.", certificates)
 	}
 	w.table([]string{"What", "Kind", "Owner", "Due", "Link", "Status"}, rows)
-	w.para("%s", w.gap("which action items are taken on, by whom, until when"))
+	if len(w.d.Incident.Tasks) == 0 {
+		w.para("%s", w.gap("which action items are taken on, by whom, until when"))
+	}
+}
+
+// tasks are the action items that people wrote down.
+func (w *writer) tasks() (rows [][]string) {
+	for _, t := range w.d.Incident.Tasks {
+		due, status, owner := "", "open", escape(t.Owner.Name)
+		if owner == "" {
+			owner = w.gap("owner of " + t.ID)
+		}
+		if !t.Due.IsZero() {
+			due = t.Due.Format(time.DateOnly)
+		} else if t.Open() {
+			due = w.gap("due day of " + t.ID)
+		}
+		if !t.Open() {
+			status = "done " + w.when(t.Done) + " by " + escape(t.DoneBy.Name)
+			if t.How != "" {
+				status += ": " + escape(t.How)
+			}
+		}
+		rows = append(rows, []string{t.ID + ": " + escape(t.Text), t.Kind, owner, due, t.Entry, status})
+		w.fact("action item "+t.ID, t.Text, "said by "+t.By.Name, false)
+	}
+	return rows
 }
