@@ -118,6 +118,13 @@ func nextStep(i incident.Incident, cert renew.Certificate, good bool) (string, [
 	case i.Status == incident.Closed:
 		add("Postmortem", "/incident postmortem "+i.ID, "")
 		return "fill in the draft", b
+	case i.Status == incident.Cancelled || i.Status == incident.Duplicate:
+		if i.DuplicateOf != "" {
+			add("Open "+i.DuplicateOf, "/incident show "+i.DuplicateOf, "primary")
+			next = "go on in " + i.DuplicateOf
+		}
+		add("Timeline", "/incident timeline "+i.ID, "")
+		return next, b
 	case i.Status == incident.Resolved && len(i.OpenTemps()) > 0:
 		t := i.OpenTemps()[0]
 		add("Timeline", "/incident timeline "+i.ID, "")

@@ -165,6 +165,8 @@ func (c *call) tempList(i incident.Incident) (Reply, error) {
 	case len(i.Temps) == 0:
 		r.State, r.Headline = StateGood, i.ID+" has no temporary change on record."
 		r.Body = "To record one: " + c.v.Example
+	case i.Status == incident.Duplicate:
+		r.Headline = fmt.Sprintf("%s: %s; what is not undone stands in %s.", i.ID, plural(len(i.Temps), "temporary change"), i.DuplicateOf)
 	case open == 0:
 		r.State, r.Headline = StateGood, fmt.Sprintf("%s: %s, all undone.", i.ID, plural(len(i.Temps), "temporary change"))
 	default:
@@ -190,7 +192,7 @@ func (c *call) tempList(i incident.Incident) (Reply, error) {
 // tempsWord says how many temporary changes stand: "1 temporary change to
 // undo"; "" when none does.
 func tempsWord(i incident.Incident) string {
-	if n := len(i.OpenTemps()); n > 0 {
+	if n := len(i.OpenTemps()); n > 0 && i.Status != incident.Duplicate { // of one merged they stand in the other
 		return plural(n, "temporary change") + " to undo"
 	}
 	return ""

@@ -68,9 +68,12 @@ type diskIncident struct {
 	Claims       []diskClaim `json:"claims,omitempty"` // at most one of each kind and source
 	Temps        []diskTemp  `json:"temps,omitempty"`
 	Tasks        []diskTask  `json:"tasks,omitempty"`
-	Entries      int         `json:"entries"` // number of the last entry
-	Lines        int         `json:"lines"`   // number of the last line
-	Head         string      `json:"head"`    // hash of the last line
+	Roles        []diskRole  `json:"roles,omitempty"`
+	DuplicateOf  int         `json:"duplicate_of,omitempty"`
+	Disputes     []diskClaim `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
+	Entries      int         `json:"entries"`            // number of the last entry
+	Lines        int         `json:"lines"`              // number of the last line
+	Head         string      `json:"head"`               // hash of the last line
 	Updated      time.Time   `json:"updated"`
 }
 
@@ -247,6 +250,13 @@ func (r diskIncident) incident() Incident {
 	i.Temps = []Temp{}
 	for n, t := range r.Temps {
 		i.Temps = append(i.Temps, t.temp(n+1))
+	}
+	i.Roles = []Role{}
+	for _, o := range r.Roles {
+		i.Roles = append(i.Roles, Role{Name: o.Name, Person: o.Person.person()})
+	}
+	if r.DuplicateOf > 0 {
+		i.DuplicateOf = idOf(r.DuplicateOf)
 	}
 	i.Tasks = []Task{}
 	for _, t := range r.Tasks {

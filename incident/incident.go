@@ -71,9 +71,11 @@ type Incident struct {
 	Status       Status      `json:"status"`
 	Drill        bool        `json:"drill"`
 	Private      bool        `json:"private"`
-	Certificates []string    `json:"certificates"` // names in the inventory
-	Owner        string      `json:"owner"`        // team of the first certificate
-	Commander    Person      `json:"commander"`    // zero: none
+	Certificates []string    `json:"certificates"`           // names in the inventory
+	Owner        string      `json:"owner"`                  // team of the first certificate
+	Commander    Person      `json:"commander"`              // zero: none
+	Roles        []Role      `json:"roles"`                  // beside the commander
+	DuplicateOf  string      `json:"duplicate_of,omitempty"` // of a duplicate, also of one merged: "INC-6"
 	DeclaredBy   Person      `json:"declared_by"`
 	Declared     time.Time   `json:"declared"`
 	Impact       string      `json:"impact"`     // said by a person; "" until then

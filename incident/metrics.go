@@ -92,11 +92,24 @@ func (m *Metrics) walk(i Incident, timeline []Entry, now time.Time) {
 		}
 		at = to
 	}
+	var over time.Time // when it was closed, cancelled or a duplicate; until reopened nothing counts
 	for _, e := range timeline {
 		switch c := e.Evidence.Change; c.What {
 		case "status":
-			if c.From == "" || Status(c.To) == Closed {
-				continue // declared, closed: their times are the milestones'
+			if Status(c.To).over() {
+				over = e.At
+				if c.To == string(Closed) {
+					continue // its time is the milestone's, unless it is reopened
+				}
+			}
+			if c.From == "" {
+				continue // declared: its time is the milestone's
+			}
+			if Status(c.From).over() && !over.IsZero() {
+				pass(over)
+				if over = (time.Time{}); e.At.After(at) {
+					at = e.At
+				}
 			}
 			pass(e.At)
 			status = Status(c.To)
@@ -105,7 +118,9 @@ func (m *Metrics) walk(i Incident, timeline []Entry, now time.Time) {
 			severity = c.To
 		}
 	}
-	pass(end)
+	if !status.over() {
+		pass(end)
+	}
 	if i.Status.Open() {
 		mark(m.ByStatus, string(status))
 		mark(m.BySeverity, severity)

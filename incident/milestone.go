@@ -74,8 +74,11 @@ func (p *page) milestone(m Milestone) (changed bool, err error) {
 	}
 	m.By = cleanPerson(m.By)
 	m.At, m.Recorded, m.Text = m.At.UTC().Round(0), p.now, oneLine(m.Text, maxText)
+	if before, set := p.r.used(m.Kind); m.Source == sourceSaid && (!set || m.At.Before(before.At)) {
+		p.r.Disputes = slices.DeleteFunc(slices.Clone(p.r.Disputes), func(o diskClaim) bool { return o.Kind == m.Kind }) // who said it corrects it
+	}
 	before, _ := p.r.used(m.Kind)
-	if !p.r.claim(m) {
+	if !p.r.claim(m) && !p.r.dispute(m) {
 		return false, nil
 	}
 	after, _ := p.r.used(m.Kind)
@@ -144,6 +147,27 @@ func (r *diskIncident) claim(m Milestone) bool {
 	return true
 }
 
+// dispute keeps a time that a person said for detected and that does not count,
+// because there is earlier evidence. It reports whether the record changed.
+func (r *diskIncident) dispute(m Milestone) bool {
+	used, set := r.used(m.Kind)
+	if m.Kind != Detected || m.Source != sourceSaid || !set || !apart(used.At, m.At) {
+		return false
+	}
+	c := diskClaim{Kind: m.Kind, Source: m.Source, At: m.At, Recorded: m.Recorded, Text: m.Text, By: toDisk(m.By)}
+	n := slices.IndexFunc(r.Disputes, func(o diskClaim) bool { return o.Kind == m.Kind })
+	if n >= 0 && r.Disputes[n].At.Equal(c.At) {
+		return false
+	}
+	r.Disputes = slices.Clone(r.Disputes)
+	if n < 0 {
+		r.Disputes = append(r.Disputes, c)
+	} else {
+		r.Disputes[n] = c
+	}
+	return true
+}
+
 // unclaim takes a milestone away.
 func (r *diskIncident) unclaim(kind string) {
 	r.Claims = slices.DeleteFunc(slices.Clone(r.Claims), func(c diskClaim) bool { return c.Kind == kind })
@@ -196,8 +220,8 @@ func (r *diskIncident) milestones() ([]Milestone, []Conflict) {
 		}
 		used := c.milestone()
 		list = append(list, used)
-		for _, o := range r.Claims {
-			if o.Kind != kind || o.Source == c.Source || o.At.Sub(c.At).Abs() <= slack {
+		for _, o := range slices.Concat(r.Claims, r.Disputes) {
+			if o.Kind != kind || o == c || o.At.Sub(c.At).Abs() <= slack {
 				continue
 			}
 			other := o.milestone()

@@ -47,6 +47,8 @@ func (w *writer) temps() {
 			}
 			undone += " (" + t.UndoneIn + ")"
 			w.fact(fmt.Sprintf("temporary change %d undone", t.N), incident.When(t.Undone)+" by "+t.UndoneBy.Name, "said by "+t.UndoneBy.Name, false)
+		} else if w.d.Incident.DuplicateOf != "" {
+			undone = "see " + escape(w.d.Incident.DuplicateOf)
 		} else if !w.d.Incident.Status.Open() {
 			undone = w.gap(fmt.Sprintf("when temporary change %d was undone, by whom", t.N))
 		}
@@ -230,11 +232,19 @@ func (w *writer) participants() {
 		add(e.By, 1)
 	}
 	add(w.d.Incident.Commander, 0)
+	for _, r := range w.d.Incident.Roles {
+		add(r.Person, 0)
+	}
 	var rows [][]string
 	for _, p := range people {
 		role := ""
 		if p.ID == w.d.Incident.Commander.ID {
 			role = "commander"
+		}
+		for _, r := range w.d.Incident.Roles {
+			if r.Person.ID == p.ID {
+				role = strings.TrimPrefix(role+", "+escape(r.Name), ", ")
+			}
 		}
 		rows = append(rows, []string{escape(p.Name), escape(p.Platform), role, fmt.Sprint(n[p.ID])})
 		w.fact("participant", p.Name, "record", true)

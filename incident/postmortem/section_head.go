@@ -46,6 +46,12 @@ func (w *writer) header() {
 	} else {
 		rows = append(rows, []string{"Commander", "none on the record"})
 	}
+	for _, r := range i.Roles {
+		row(strings.ToUpper(r.Name[:1])+r.Name[1:], r.Person.Name, escape(r.Person.Name), "said", false)
+	}
+	if i.DuplicateOf != "" {
+		row("Duplicate of", i.DuplicateOf, escape(i.DuplicateOf), "record", true)
+	}
 	rows = append(rows, []string{"Declared by", escape(i.DeclaredBy.Name)}, []string{"Authors", authors})
 	if len(i.Certificates) > 0 {
 		row("Certificate", strings.Join(i.Certificates, ", "), codes(i.Certificates), "record", true)
