@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	refuse 127.0.0.14:8443   an address stops answering; answer 127.0.0.14:8443
 //	failhost esme            deploying there fails
 //	hold                     renewals stay before the rollout
+//	tick                     reminders that are due are said
 //	check media              the engine looks and emits what it saw
 //	rehearse media           the same for the rehearsal
 func TestConversations(t *testing.T) {
@@ -95,6 +96,10 @@ func play(t *testing.T, r *room, said string) []byte {
 			r.engine.failHost = name
 		case "hold":
 			r.engine.hold = true
+		case "tick":
+			if err := r.desk.Tick(t.Context(), r.clock.now(), r.post); err != nil {
+				t.Fatal(err)
+			}
 		case "check":
 			r.engine.checked(name)
 		case "rehearse":

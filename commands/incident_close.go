@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/certmedic/certmedic/incident"
 )
@@ -40,14 +41,16 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 }
 
 func postmortemVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json]", Summary: "the postmortem draft, drawn from the record at any time",
+	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | finished]", Summary: "the postmortem draft, drawn from the record at any time",
 		Example: "/incident postmortem INC-7 md"}, max: 2, run: func(ctx context.Context, c *call) (Reply, error) {
 		i, err := c.incident(ctx)
 		if err != nil {
 			return Reply{}, err
 		}
 		forms := []string{"md"}
-		if w, ok := c.args.take(); ok {
+		if w, ok := c.args.take(); ok && strings.EqualFold(w, "finished") {
+			return c.finished(ctx, i)
+		} else if ok {
 			form, err := formOf(w)
 			if err != nil {
 				return Reply{}, err
@@ -59,6 +62,19 @@ func postmortemVerb() *verb {
 		}
 		return c.draftReply(ctx, i, forms)
 	}}
+}
+
+// finished records that the postmortem is finished: nobody is reminded of it.
+func (c *call) finished(ctx context.Context, i incident.Incident) (Reply, error) {
+	from := i
+	i, err := c.d.o.Book.FinishDraft(ctx, i.ID, c.change(""))
+	if errors.Is(err, incident.ErrState) {
+		return Reply{}, Problem{Code: "not_closed", Message: fmt.Sprintf("%s is %s, so its postmortem is not finished.", from.ID, from.Status), Hint: "Close it first: /incident close " + from.ID}
+	}
+	if err != nil {
+		return Reply{}, c.bookError(from, err)
+	}
+	return Reply{State: StateGood, Public: c.public(i), Incident: i.ID, Headline: fmt.Sprintf("The postmortem of %s is finished.", i.ID), Links: []Link{{"draft of " + i.ID, draftPath(i.ID)}}}, nil
 }
 
 // draftReply hands the draft over as files and as a page.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -216,6 +217,9 @@ func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error)
 			text += ", " + map[bool]string{true: "1 temporary change", false: fmt.Sprintf("%d temporary changes", len(open))}[len(open) == 1] + " not undone"
 		}
 		p.derive(ClosedAt, c, "closed by "+c.By.Name)
+		if err := p.tx.Put(keyDraft+padded(p.r.Num), []byte(strconv.Itoa(p.r.Num))); err != nil {
+			return err
+		}
 		return p.setStatus(Closed, c, text+".")
 	})
 }

@@ -14,6 +14,8 @@ package incident
 //	incident/tasks                     the last number of an action item
 //	incident/task/00000003             number of the incident of T-3
 //	incident/taskopen/00000003         the same, while it is not done
+//	incident/draft/00000007            "7" while INC-7 is closed and its postmortem not finished
+//	incident/remind/00000007           diskReminders
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
 //
@@ -48,6 +50,8 @@ const (
 	keyTasks    = "incident/tasks"
 	keyTask     = "incident/task/"
 	keyTaskOpen = "incident/taskopen/"
+	keyDraft    = "incident/draft/"
+	keyRemind   = "incident/remind/"
 )
 
 // diskIncident is an incident's record, version 1.
@@ -70,6 +74,8 @@ type diskIncident struct {
 	Tasks        []diskTask  `json:"tasks,omitempty"`
 	Roles        []diskRole  `json:"roles,omitempty"`
 	DuplicateOf  int         `json:"duplicate_of,omitempty"`
+	Spoke        time.Time   `json:"spoke,omitzero"`
+	DraftDone    time.Time   `json:"draft_done,omitzero"`
 	Disputes     []diskClaim `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
 	Entries      int         `json:"entries"`            // number of the last entry
 	Lines        int         `json:"lines"`              // number of the last line
@@ -251,6 +257,7 @@ func (r diskIncident) incident() Incident {
 	for n, t := range r.Temps {
 		i.Temps = append(i.Temps, t.temp(n+1))
 	}
+	i.Spoke, i.DraftDone = r.Spoke, r.DraftDone
 	i.Roles = []Role{}
 	for _, o := range r.Roles {
 		i.Roles = append(i.Roles, Role{Name: o.Name, Person: o.Person.person()})

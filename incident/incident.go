@@ -81,9 +81,11 @@ type Incident struct {
 	Impact       string      `json:"impact"`     // said by a person; "" until then
 	Milestones   []Milestone `json:"milestones"` // at most one of each kind, in lifecycle order
 	Conflicts    []Conflict  `json:"conflicts"`
-	Temps        []Temp      `json:"temps"`   // temporary changes, in the order of making
-	Tasks        []Task      `json:"tasks"`   // action items
-	Entries      int         `json:"entries"` // number of timeline entries, dropped ones included
+	Temps        []Temp      `json:"temps"`               // temporary changes, in the order of making
+	Tasks        []Task      `json:"tasks"`               // action items
+	Spoke        time.Time   `json:"spoke,omitzero"`      // when a person last wrote something; zero: nobody did
+	DraftDone    time.Time   `json:"draft_done,omitzero"` // when the postmortem was said to be finished
+	Entries      int         `json:"entries"`             // number of timeline entries, dropped ones included
 	Updated      time.Time   `json:"updated"`
 }
 

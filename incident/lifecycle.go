@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // In this file: roles beside the commander, the title, and the ways out of an
@@ -100,7 +101,10 @@ func (b *Book) Reopen(ctx context.Context, id string, c Change) (Incident, error
 		}
 		p.r.unclaim(ResolvedAt)
 		p.r.unclaim(ClosedAt)
-		p.r.DuplicateOf = 0
+		p.r.DuplicateOf, p.r.DraftDone = 0, time.Time{}
+		if err := p.tx.Delete(keyDraft + padded(p.r.Num)); err != nil {
+			return err
+		}
 		return p.setStatus(Investigating, c, fmt.Sprintf("Status: %s, was %s: reopened.", Investigating, from))
 	})
 }

@@ -141,6 +141,9 @@ func (p *page) writeLine(l diskLine, e Entry) (diskLine, error) {
 		}
 	}
 	p.r.Lines, p.r.Head, p.done = l.Line, l.Hash, true
+	if e.By.Platform != Bot.Platform {
+		p.r.Spoke = p.now
+	}
 	return l, nil
 }
 

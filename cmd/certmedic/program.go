@@ -183,6 +183,7 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	start("engine", func() ([]string, error) { return p.runner.Run(ctx) })
 	if p.o.Watch {
 		start("rest", func() ([]string, error) { rest(ctx, restTick, freeMemory); return nil, nil })
+		start("reminders", func() ([]string, error) { return nil, p.remind(ctx) })
 	}
 	if p.listener != nil {
 		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -208,6 +209,26 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 		}
 	}
 	return stopped, errors.Join(errs...)
+}
+
+// remindEvery is how often the program looks whether a reminder is due.
+const remindEvery = 15 * time.Second
+
+// remind says reminders until ctx ends. What is due is in the record: what one
+// look cannot say, the next one does.
+func (p *program) remind(ctx context.Context) error {
+	t := time.NewTicker(remindEvery)
+	defer t.Stop()
+	for {
+		if err := p.desk.Tick(ctx, time.Now(), p.post); err != nil && ctx.Err() == nil {
+			p.o.Log.Error("reminders", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
 }
 
 // serveUntil serves until ctx ends, then lets running answers finish.
