@@ -64,7 +64,7 @@ func allVerbs() []*verb {
 		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
 		editVerb(), dropVerb(), moveVerb(), tempVerb(), taskVerb(),
 		roleVerb(), handoffVerb(), renameVerb(), startedVerb(), detectedVerb(), reopenVerb(), cancelVerb(), duplicateVerb(), mergeVerb(), snoozeVerb(), quietVerb(),
-		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(),
+		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(), exportVerb(),
 	}
 }
 
