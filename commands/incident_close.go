@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/incident/postmortem"
 )
 
 func closeVerb() *verb {
@@ -31,7 +33,7 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, c.bookError(from, err)
 	}
-	r, err := c.draftReply(ctx, i, []string{"md", "html", "json"})
+	r, err := c.draftReply(ctx, i, "standard", []string{"md", "html", "json"})
 	if err != nil {
 		return Reply{}, err
 	}
@@ -41,28 +43,96 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 }
 
 func postmortemVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | finished]", Summary: "the postmortem draft, drawn from the record at any time",
-		Example: "/incident postmortem INC-7 md"}, max: 2, run: func(ctx context.Context, c *call) (Reply, error) {
-		i, err := c.incident(ctx)
+	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | finished | set section text]", Summary: "the postmortem draft, drawn from the record at any time; set writes your words into a section",
+		Example: "/incident postmortem INC-7 md", Flags: []Flag{{"template", "name", "standard, or brief: summary, impact, timeline and action items"}}}, text: true, run: postmortemRun}
+}
+
+func postmortemRun(ctx context.Context, c *call) (Reply, error) {
+	named := c.takeNamed("")
+	word, _ := c.args.peek()
+	word = strings.ToLower(word)
+	if word == "set" || word == "finished" {
+		_, _ = c.args.take()
+		named = c.takeNamed(named)
+	}
+	i, err := c.incidentNamed(ctx, named)
+	if err != nil {
+		return Reply{}, err
+	}
+	if word == "set" {
+		return c.setSection(ctx, i)
+	}
+	forms := []string{"md"}
+	if w, ok := c.args.peek(); ok && word != "finished" {
+		_, _ = c.args.take()
+		form, err := formOf(w)
 		if err != nil {
 			return Reply{}, err
 		}
-		forms := []string{"md"}
-		if w, ok := c.args.take(); ok && strings.EqualFold(w, "finished") {
-			return c.finished(ctx, i)
-		} else if ok {
-			form, err := formOf(w)
-			if err != nil {
-				return Reply{}, err
-			}
-			forms = []string{form}
-		}
-		if len(c.args.words) > 0 {
-			return Reply{}, c.v.problem("extra_words", "/"+c.v.Name+" does not take "+quote(c.args.rest())+".")
-		}
-		return c.draftReply(ctx, i, forms)
-	}}
+		forms = []string{form}
+	}
+	if len(c.args.words) > 0 {
+		return Reply{}, c.v.problem("extra_words", "/"+c.v.Name+" does not take "+quote(c.args.rest())+".")
+	}
+	if word == "finished" {
+		return c.finished(ctx, i)
+	}
+	template := strings.ToLower(orElse(c.args.value("template"), "standard"))
+	if !slices.Contains(postmortem.Templates, template) {
+		return Reply{}, Problem{Code: "bad_template", Message: quote(template) + " is not a template: there are " + listed(postmortem.Templates, 5) + ".", Hint: "For example: /incident postmortem " + i.ID + " --template brief"}
+	}
+	return c.draftReply(ctx, i, template, forms)
 }
+
+// takeNamed takes the id of an incident when one stands next and none was
+// named before.
+func (c *call) takeNamed(named string) string {
+	if s, ok := c.args.peek(); ok && named == "" && isIncident(s) {
+		_, _ = c.args.take()
+		return strings.ToUpper(s)
+	}
+	return named
+}
+
+// setSection puts a person's words into a section of the draft.
+func (c *call) setSection(ctx context.Context, i incident.Incident) (Reply, error) {
+	word, ok := c.args.take()
+	names, name := postmortem.Settable(), strings.ToLower(strings.TrimRight(word, ":,."))
+	if !slices.Contains(names, name) {
+		p := Problem{Code: "bad_section", Message: quote(word) + " is not a section of the draft: there are " + listed(names, 12) + ".", Hint: "For example: /incident postmortem set " + i.ID + " lessons the alert went unseen"}
+		if !ok {
+			p.Message = "Name the section: " + either(names, 12) + "."
+		}
+		if n := nearest(name, names); n != "" {
+			p.Hint = "Did you mean " + n + "? " + p.Hint
+		}
+		return Reply{}, p
+	}
+	text := c.args.rest()
+	if text == "" {
+		return Reply{}, Problem{Code: "missing_text", Message: "Say what is to stand in the section " + name + ".", Hint: "For example: /incident postmortem set " + i.ID + " " + name + " the alert went unseen for an hour"}
+	}
+	text, cut := incident.Clean(text, 1<<20)
+	if n := len([]rune(text)); n > maxWords {
+		return Reply{}, Problem{Code: "too_long", Message: fmt.Sprintf("The words have %d characters; at most %d are taken for a section.", n, maxWords), Hint: "Keep the essence here and link the rest: /incident note " + i.ID + " https://wiki.example.com/outage"}
+	}
+	from := i
+	i, err := c.d.o.Book.SetSection(ctx, i.ID, name, text, c.change(""))
+	if err != nil {
+		return Reply{}, c.bookError(from, err)
+	}
+	draft, err := c.d.draft(ctx, i, nil)
+	if err != nil {
+		return Reply{}, err
+	}
+	r := Reply{State: StateInfo, Public: c.public(i), Incident: i.ID, Headline: fmt.Sprintf("%s: your words stand in the section %s of the draft, with %s left to fill in.", i.ID, name, plural(len(draft.Gaps), "gap")),
+		Body:  clip(text, 400) + "\nEvery draft from now on has them; to replace them, say it again.",
+		Links: []Link{{"draft of " + i.ID, draftPath(i.ID)}}, Buttons: []Button{{Label: "Draft", Command: "/incident postmortem " + i.ID}}}
+	return warnCut(r, cut), nil
+}
+
+// maxWords is how many characters a person can write for a section.
+const maxWords = 4000
 
 // finished records that the postmortem is finished: nobody is reminded of it.
 func (c *call) finished(ctx context.Context, i incident.Incident) (Reply, error) {
@@ -78,8 +148,8 @@ func (c *call) finished(ctx context.Context, i incident.Incident) (Reply, error)
 }
 
 // draftReply hands the draft over as files and as a page.
-func (c *call) draftReply(ctx context.Context, i incident.Incident, forms []string) (Reply, error) {
-	draft, err := c.d.draft(ctx, i, zoneOf(c.r.By.Zone))
+func (c *call) draftReply(ctx context.Context, i incident.Incident, template string, forms []string) (Reply, error) {
+	draft, err := c.d.draftOf(ctx, i, zoneOf(c.r.By.Zone), template)
 	if err != nil {
 		return Reply{}, err
 	}

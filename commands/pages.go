@@ -165,6 +165,11 @@ func (d *Desk) Draft(ctx context.Context, id, form string) (File, error) {
 
 // draft draws the postmortem from the record alone.
 func (d *Desk) draft(ctx context.Context, i incident.Incident, zone *time.Location) (postmortem.Draft, error) {
+	return d.draftOf(ctx, i, zone, "")
+}
+
+// draftOf is draft by a template.
+func (d *Desk) draftOf(ctx context.Context, i incident.Incident, zone *time.Location, template string) (postmortem.Draft, error) {
 	timeline, err := d.o.Book.Timeline(ctx, i.ID)
 	if err != nil {
 		return postmortem.Draft{}, fmt.Errorf("timeline of %s: %w", i.ID, err)
@@ -173,7 +178,7 @@ func (d *Desk) draft(ctx context.Context, i incident.Incident, zone *time.Locati
 	if err != nil {
 		return postmortem.Draft{}, fmt.Errorf("history of %s: %w", i.ID, err)
 	}
-	return postmortem.New(postmortem.Record{Incident: i, Timeline: timeline, History: history, Zone: zone}), nil
+	return postmortem.New(postmortem.Record{Incident: i, Timeline: timeline, History: history, Zone: zone, Template: template}), nil
 }
 
 // zoneOf is a person's zone; nil when it is UTC or not known.

@@ -143,6 +143,24 @@ func (b *Book) SetImpact(ctx context.Context, id string, impact string, c Change
 	})
 }
 
+// SectionChange is ChangeEvidence.What of words for a section of the
+// postmortem: From is the section, To the words.
+const SectionChange = "section"
+
+// SetSection records what people write for a section of the postmortem draft,
+// in every state of the incident. The last words count; the earlier ones stay
+// on the timeline.
+func (b *Book) SetSection(ctx context.Context, id, section, text string, c Change) (Incident, error) {
+	text, _ = Clean(text, maxText)
+	if section = oneLine(section, maxTitle); section == "" || blank(text) {
+		return Incident{}, fmt.Errorf("no words for the section: %w", ErrState)
+	}
+	return b.change(ctx, id, c, func(p *page, c Change) error {
+		c.Text = ""
+		return p.note(c, NoteKind, "Postmortem, "+section+": "+text, ChangeEvidence{What: SectionChange, From: section, To: text})
+	})
+}
+
 // AddCertificate joins another certificate's failure to an incident that is not closed.
 func (b *Book) AddCertificate(ctx context.Context, id, certificate string, c Change) (Incident, error) {
 	certificate = oneLine(certificate, maxTitle)

@@ -3,6 +3,7 @@ package postmortem
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -21,6 +22,7 @@ type writer struct {
 	history []incident.Entry
 	v       view
 	name    string // of the section
+	said    bool   // people wrote words for it
 	b       strings.Builder
 }
 
@@ -28,18 +30,23 @@ type writer struct {
 func (w *writer) section(name string, write func(*writer)) string {
 	w.name = name
 	w.b.Reset()
+	w.said = w.words(name)
 	write(w)
 	return strings.TrimSpace(w.b.String())
 }
 
-// para writes a paragraph of text that is Markdown already.
+// para writes a paragraph of text that is Markdown already; an empty one is left out.
 func (w *writer) para(format string, args ...any) {
+	if strings.TrimSpace(fmt.Sprintf(format, args...)) == "" {
+		return
+	}
 	fmt.Fprintf(&w.b, format, args...)
 	w.b.WriteString("\n\n")
 }
 
 // list writes a list of lines that are Markdown already.
 func (w *writer) list(lines []string) {
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return l == "" })
 	for _, l := range lines {
 		w.b.WriteString("- " + l + "\n")
 	}
@@ -60,8 +67,21 @@ func (w *writer) table(head []string, rows [][]string) {
 	w.b.WriteByte('\n')
 }
 
-// gap marks what a person must fill, and counts it.
+// gap marks what a person must fill, and counts it. A prompt for a person's
+// words ends when somebody wrote words for its section: then it is empty.
 func (w *writer) gap(what string) string {
+	if w.said && slices.Contains(prompting, w.name) {
+		if w.name == "summary" { // it stands in a sentence there
+			return "see above"
+		}
+		return ""
+	}
+	return w.missing(what)
+}
+
+// missing marks a fact that only a person can give, whatever was written for
+// its section.
+func (w *writer) missing(what string) string {
 	w.d.Gaps = append(w.d.Gaps, what)
 	return "**TO FILL: " + what + "**"
 }
@@ -100,13 +120,18 @@ func startsBlock(s string) bool { return s != "" && strings.ContainsRune("#+-=:!
 func quote(s string) string {
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSpace(s), "\n") {
-		e := escape(line)
-		if digits := strings.TrimLeft(e, "0123456789"); digits != e && digits != "" && (digits[0] == '.' || digits[0] == ')') {
-			e = e[:len(e)-len(digits)] + "\\" + digits
-		}
-		lines = append(lines, strings.TrimRight("> "+e, " "))
+		lines = append(lines, strings.TrimRight("> "+escapeLine(line), " "))
 	}
 	return strings.Join(lines, "\\\n")
+}
+
+// escapeLine is escape for a line of its own: a number does not begin a list.
+func escapeLine(line string) string {
+	e := escape(line)
+	if digits := strings.TrimLeft(e, "0123456789"); digits != e && digits != "" && (digits[0] == '.' || digits[0] == ')') {
+		e = e[:len(e)-len(digits)] + "\\" + digits
+	}
+	return e
 }
 
 // code sets a name, serial or fingerprint in type of its own.

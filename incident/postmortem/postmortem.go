@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
@@ -21,6 +22,7 @@ type Record struct {
 	Timeline []incident.Entry  `json:"timeline"`
 	History  []incident.Entry  `json:"history"`
 	Zone     *time.Location    `json:"-"` // the zone shown beside UTC; nil: UTC alone
+	Template string            `json:"-"` // which sections: "standard" (so is "") or "brief"
 }
 
 // Fact is one statement of the draft. Unaided is true when nobody typed it.
@@ -41,6 +43,7 @@ type Draft struct {
 	Sections []Section         `json:"sections"`
 	Timeline []incident.Entry  `json:"timeline"`
 	Zone     string            `json:"zone,omitempty"` // the zone shown beside UTC
+	Template string            `json:"template"`       // "standard" or "brief"
 }
 
 // Section is one section, its body in Markdown (CommonMark with tables).
@@ -70,6 +73,23 @@ var sections = []struct {
 	{"appendix", "Appendix", (*writer).appendix},
 }
 
+// Templates are the names that Record.Template may have.
+var Templates = []string{"standard", "brief"}
+
+// brief is what the template of that name holds.
+var brief = []string{"header", "summary", "impact", "timeline", "actions"}
+
+// Settable returns the names of the sections that people can write words for,
+// in their order.
+func Settable() (names []string) {
+	for _, s := range sections {
+		if s.write != nil {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
 // New makes the draft of a record. While the incident lasts, durations run to
 // the record's last change: no clock is read.
 func New(r Record) Draft {
@@ -79,6 +99,7 @@ func New(r Record) Draft {
 		Facts:    []Fact{},
 		Gaps:     []string{},
 		Timeline: append([]incident.Entry{}, r.Timeline...),
+		Template: or(r.Template, "standard"),
 	}
 	if r.Zone != nil && r.Zone != time.UTC && r.Zone.String() != "UTC" {
 		d.Zone = r.Zone.String()
@@ -87,6 +108,9 @@ func New(r Record) Draft {
 	}
 	w := &writer{d: &d, zone: r.Zone, history: r.History, v: gather(r.Incident, d.Timeline)}
 	for _, s := range sections {
+		if d.Template == "brief" && !slices.Contains(brief, s.name) {
+			continue
+		}
 		section := Section{Name: s.name, Title: s.title}
 		if s.write != nil {
 			section.Body = w.section(s.name, s.write)

@@ -100,6 +100,10 @@ func (w *writer) timeline() {
 	var rows [][]string
 	day, localDay := "", ""
 	for _, e := range w.v.entries {
+		switch e.Evidence.Change.What {
+		case incident.SectionChange, "reminder", "draft": // about the draft, not about what happened
+			continue
+		}
 		row := []string{clock(e.At.UTC(), &day, "")}
 		if w.zone != nil {
 			row = append(row, clock(e.At.In(w.zone), &localDay, " MST"))

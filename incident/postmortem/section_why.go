@@ -112,7 +112,7 @@ func (w *writer) alert(e incident.Entry) string {
 	}
 	p, ok := w.v.answered(e)
 	if !ok {
-		return text + "Nobody's answer is on the record: " + w.gap("who saw the alert of "+e.ID+", and when")
+		return text + "Nobody's answer is on the record: " + w.missing("who saw the alert of "+e.ID+", and when")
 	}
 	return text + fmt.Sprintf("The first answer by a person on the record was %s's at %s, %s later (%s).", escape(p.By.Name), w.when(p.At), incident.Took(p.At.Sub(e.At)), p.ID)
 }
@@ -121,7 +121,7 @@ func (w *writer) alert(e incident.Entry) string {
 func (w *writer) detection() {
 	m, known := w.d.Incident.Milestone(incident.Detected)
 	if !known {
-		w.para("%s", w.gap("how it was noticed"))
+		w.para("%s", w.missing("how it was noticed"))
 	} else {
 		w.para("It was noticed at %s: %s.", w.when(m.At), escape(why(m)))
 	}
