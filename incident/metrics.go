@@ -76,7 +76,7 @@ func between(i Incident, name, from, to string, now time.Time) (Span, bool) {
 func (m *Metrics) walk(i Incident, timeline []Entry, now time.Time) {
 	status, severity := Investigating, firstSeverity(i, timeline)
 	at, end := i.Declared, now
-	if c, ok := i.Milestone(ClosedAt); ok {
+	if c, ok := i.Milestone(ClosedAt); ok && i.Status == Closed {
 		end = c.At
 	}
 	pass := func(to time.Time) {
