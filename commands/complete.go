@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/incident/postmortem"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -106,6 +107,8 @@ func (d *Desk) completeValue(flag string, add func(...string)) {
 	switch flag {
 	case "cert":
 		add(d.certificateNames()...)
+	case "template":
+		add(postmortem.Templates...)
 	case "challenge":
 		add(renew.HTTP01, renew.DNS01)
 	case "key":
@@ -158,7 +161,22 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 		case "list":
 			add("open", "all", "search")
 		case "postmortem":
-			add("md", "html", "json")
+			add("md", "html", "json", "set", "finished")
+		case "temp":
+			add("add", "undo", "list")
+		case "task":
+			add("add", "done", "list")
+		case "role":
+			add(incident.Roles...)
+		case "handoff":
+			add("me")
+			for _, t := range d.o.Teams {
+				add(t.People...)
+			}
+		case "snooze", "quiet":
+			add(incident.WaitCommander, incident.WaitUpdate, incident.WaitClose, incident.WaitDraft)
+		case "export":
+			add("json", "csv")
 		}
 		if !named && sub != "declare" && sub != "list" {
 			add(d.incidentIDs(ctx, room)...)

@@ -119,6 +119,13 @@ func (c *call) change(text string) incident.Change {
 	return incident.Change{By: c.by(), Text: text, Link: c.r.Link, Key: c.key("")}
 }
 
+// repeated reports that this very request has changed the incident before: it
+// was delivered again, perhaps after a restart.
+func (c *call) repeated(ctx context.Context, id string) bool {
+	has, err := c.d.o.Book.Has(ctx, id, c.key(""))
+	return err == nil && has
+}
+
 // post says something in a room.
 func (c *call) post(room string, r Reply) {
 	if c.say == nil {

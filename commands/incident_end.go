@@ -21,7 +21,7 @@ func reopenVerb() *verb {
 		}
 		ch := c.change("")
 		ch.Reason = c.args.rest()
-		if i.Status.Open() {
+		if i.Status.Open() && !c.repeated(ctx, i.ID) {
 			return Reply{}, Problem{Code: "open", Message: fmt.Sprintf("%s is %s, so it is open.", i.ID, i.Status), Hint: "To go back a status: /incident status " + i.ID + " investigating --reason one host fails again"}
 		}
 		if ch.Reason == "" {

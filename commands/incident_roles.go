@@ -80,7 +80,7 @@ func handoff(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if to.ID == i.Commander.ID {
+	if to.ID == i.Commander.ID && !c.repeated(ctx, i.ID) {
 		return Reply{}, Problem{Code: "same_commander", Message: to.Name + " leads " + i.ID + " already.", Hint: "Look with: /incident show " + i.ID}
 	}
 	from := i

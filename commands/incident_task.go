@@ -139,7 +139,7 @@ func (c *call) taskDone(ctx context.Context) (Reply, error) {
 	if at < 0 {
 		return Reply{}, Problem{Code: "unknown_task", Message: "There is no action item " + id + ".", Hint: "See them: /incident task list all"}
 	}
-	if t := all[at]; !t.Open() {
+	if t := all[at]; !t.Open() && !c.repeated(ctx, t.Incident) {
 		return Reply{}, Problem{Code: "done", Message: fmt.Sprintf("%s was done by %s at %s.", t.ID, t.DoneBy.Name, stamp(t.Done)), Hint: "See what is open: /incident task list"}
 	}
 	from, err := c.d.incidentByID(ctx, all[at].Incident)

@@ -117,7 +117,7 @@ func (c *call) tempUndo(ctx context.Context, i incident.Incident, ch incident.Ch
 		}
 		return Reply{}, p
 	}
-	if n >= 1 && n <= len(i.Temps) && !i.Temps[n-1].Open() {
+	if n >= 1 && n <= len(i.Temps) && !i.Temps[n-1].Open() && !c.repeated(ctx, i.ID) {
 		t := i.Temps[n-1]
 		return Reply{}, Problem{Code: "undone", Message: fmt.Sprintf("Temporary change %d of %s was undone by %s at %s.", n, i.ID, t.UndoneBy.Name, stamp(t.Undone)), Hint: "See them all: /incident temp list " + i.ID}
 	}

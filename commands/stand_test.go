@@ -518,6 +518,7 @@ type room struct {
 	t      testing.TB
 	clock  *clock
 	engine *engine
+	store  store.Store
 	book   *incident.Book
 	desk   *commands.Desk
 	posts  []commands.Post
@@ -532,7 +533,7 @@ func newRoom(t testing.TB) *room {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	r := &room{t: t, clock: c, engine: newEngine(c), book: incident.NewBook(s, c.now)}
+	r := &room{t: t, clock: c, store: s, engine: newEngine(c), book: incident.NewBook(s, c.now)}
 	r.desk = commands.New(commands.Options{Book: r.book, Renewer: r.engine, Now: c.now, Log: slog.New(slog.DiscardHandler),
 		Teams: []commands.Team{{Name: "web", People: []string{"ana", "ben"}, Escalate: []string{"leads"}}, {Name: "leads", People: []string{"Cleo", "dan"}}}})
 	r.engine.emit = func(e renew.Event) {

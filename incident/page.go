@@ -80,6 +80,12 @@ func (b *Book) entryOfKey(ctx context.Context, id, key string) (entry string, er
 	return entry, err
 }
 
+// Has reports whether a change with that key is on an incident's timeline.
+func (b *Book) Has(ctx context.Context, id, key string) (bool, error) {
+	entry, err := b.entryOfKey(ctx, id, key)
+	return entry != "", err
+}
+
 // clock returns now in UTC without the monotonic part.
 func (b *Book) clock() time.Time { return b.now().UTC().Round(0) }
 
