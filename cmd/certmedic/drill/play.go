@@ -255,6 +255,14 @@ func (p *play) renew(ctx context.Context, line string) error {
 	if p.renewal.State != renew.Done {
 		return fmt.Errorf("the renewal %s is %s: %s", p.renewal.ID, p.renewal.State, p.renewal.Problem)
 	}
+	// The check of the whole follows a moment later; nobody types that fast.
+	err = until(ctx, "the bot finds the certificate good", func() (bool, error) {
+		s, err := p.out.Standing(ctx, certificate)
+		return s.Verdict == renew.Good, err
+	})
+	if err != nil {
+		return err
+	}
 	var last time.Time
 	for _, h := range p.renewal.Hosts {
 		if h.State != renew.HostVerified {
