@@ -56,7 +56,7 @@ func progress(r renew.Renewal, steps []renew.Step, cert renew.Certificate, now t
 	p.State, p.Headline = progressHead(r, done, steps)
 	p.Steps = phaseLines(r, steps, cert)
 	p.Table = hostRows(r)
-	p.Facts = progressFacts(r, cert, now)
+	p.Facts = progressFacts(r, steps, cert)
 	p.Buttons = progressButtons(r, now)
 	if r.Problem != "" && r.State != renew.Done {
 		p.Body = end(r.Problem)
@@ -165,20 +165,15 @@ func phaseLines(r renew.Renewal, steps []renew.Step, cert renew.Certificate) []L
 }
 
 func phaseLine(p phase, r renew.Renewal, steps []renew.Step) Line {
+	mine := stepsOf(p, r, steps)
 	var last renew.Step
-	var spent time.Duration
-	for _, s := range steps {
-		if s.Kind == p.kind || p.kind == renew.StepDeploy && (s.Kind == renew.StepVerify || s.Kind == renew.StepRollback) {
-			if s.Outcome != renew.Note {
-				last = s
-			}
-			spent += s.Took
-		}
+	if len(mine) > 0 {
+		last = mine[len(mine)-1]
 	}
 	if p.kind == renew.StepDeploy && !deployEnded(r, steps) && last.Outcome == renew.OK {
 		last.Outcome = renew.Started // more hosts follow
 	}
-	took := timed(spent)
+	took := timed(spent(p, mine))
 	switch {
 	case p.kind == renew.StepApproval && r.State == renew.Waiting:
 		return Line{StateRunning, p.text + ": waited for since " + stamp(r.Asked)}
@@ -207,13 +202,6 @@ func phaseLine(p phase, r renew.Renewal, steps []renew.Step) Line {
 		return Line{StateInfo, p.text + ": not reached"}
 	}
 	return Line{StateInfo, p.text + ": waiting"}
-}
-
-func timed(d time.Duration) string {
-	if d <= 0 {
-		return ""
-	}
-	return " (" + took(d) + ")"
 }
 
 func orElse(s, other string) string {
@@ -273,7 +261,7 @@ func hostWord(h renew.HostState) (state, word string) {
 // leafWord is a certificate in a cell: its serial.
 func leafWord(l renew.Leaf) string { return orElse(short8(l.Serial), "-") }
 
-func progressFacts(r renew.Renewal, cert renew.Certificate, now time.Time) []Fact {
+func progressFacts(r renew.Renewal, steps []renew.Step, cert renew.Certificate) []Fact {
 	asked := who(r.Ask.By.Name) + ", " + stamp(r.Asked)
 	if r.Ask.Reason != "" {
 		asked += ": " + clip(oneLine(r.Ask.Reason), 80)
@@ -294,11 +282,7 @@ func progressFacts(r renew.Renewal, cert renew.Certificate, now time.Time) []Fac
 		fs = append(fs, Fact{"issued", "serial " + r.Issued.Serial + " by " + clip(commonName(r.Issued.Issuer), 40)})
 	}
 	if r.State.Final() && r.State != renew.Denied && !r.Ended.IsZero() {
-		from := r.Asked
-		if !r.Approved.IsZero() {
-			from = r.Approved
-		}
-		fs = append(fs, Fact{"took", took(r.Ended.Sub(from))})
+		fs = append(fs, Fact{"took", took(whole(r, steps))})
 	}
 	return fs
 }
