@@ -262,6 +262,45 @@ func (w wrong) Check(context.Context, string) (renew.Standing, error) {
 	return s, nil
 }
 
+// TestDeclaredBeforeItExpired: the start is measured when the certificate
+// expires, once, and what a person says later does not move it.
+func TestDeclaredBeforeItExpired(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ctx := context.Background()
+	until := r.clock.now().Add(10 * time.Minute)
+	for n := 11; n <= 14; n++ {
+		r.engine.served[fmt.Sprintf("127.0.0.%d:8443", n)] = leaf(1, t0.Add(-90*24*time.Hour), until)
+	}
+	started := func() (incident.Milestone, bool) {
+		i, err := r.book.Incident(ctx, "INC-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Milestone(incident.Started)
+	}
+	r.must("ana", "main", "/incident declare media expires soon --cert media")
+	r.engine.checked("media")
+	if m, ok := started(); ok {
+		t.Fatalf("started before it expired: %+v", m)
+	}
+	r.clock.add(11 * time.Minute)
+	first := r.engine.checked("media")
+	m, ok := started()
+	if !ok || !m.At.Equal(until) || m.Source != "measured" || m.Text != "notAfter of serial 0a01, served by 4 of 4 hosts" {
+		t.Fatalf("started: %+v", m)
+	}
+	r.must("ana", "INC-1", "/incident started -5m a call")
+	before, _ := r.book.History(ctx, "INC-1")
+	if err := r.desk.Event(ctx, first, nil); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := r.book.History(ctx, "INC-1")
+	if m, _ := started(); !m.At.Equal(until) || len(after) != len(before) {
+		t.Errorf("started moved to %+v; %d lines, then %d", m, len(before), len(after))
+	}
+}
+
 func TestFailsAgainTakesMitigatedAway(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)

@@ -229,6 +229,9 @@ func (d *Desk) measured(ctx context.Context, e renew.Event, i incident.Incident)
 	}
 	m, was := i.Milestone(incident.Mitigated)
 	if s.Verdict == renew.Critical {
+		if err := d.expired(ctx, i, s); err != nil {
+			return i, err
+		}
 		if !s.Since.IsZero() {
 			det := incident.Milestone{Kind: incident.Detected, At: d.notLater(s.Since), Source: "measured", Text: "first failing check of " + s.Certificate.Name, By: incident.Bot}
 			if _, err := d.o.Book.SetMilestone(ctx, i.ID, det); err != nil {

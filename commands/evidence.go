@@ -5,6 +5,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/renew"
@@ -32,6 +33,26 @@ func (c *call) firstEvidence(ctx context.Context, i incident.Incident, s renew.S
 		return i, err
 	}
 	return c.d.o.Book.Incident(ctx, i.ID)
+}
+
+// expired sets when the failure started, for an incident that was declared
+// before its certificate expired. A measured start stays as it is; one that a
+// person said is kept beside it.
+func (d *Desk) expired(ctx context.Context, i incident.Incident, s renew.Standing) error {
+	if m, set := i.Milestone(incident.Started); set && m.Source == "measured" {
+		return nil
+	}
+	if !slices.ContainsFunc(hostsOf(s.Certificate, s.Reports), func(h seenHost) bool { return h.has("expired") }) {
+		return nil
+	}
+	m, ok := startedOf(s)
+	if !ok || m.At.After(d.o.Now()) {
+		return nil
+	}
+	if _, err := d.o.Book.SetMilestone(ctx, i.ID, m); err != nil {
+		return fmt.Errorf("%s: milestone started: %w", i.ID, err)
+	}
+	return nil
 }
 
 // startedOf is when a failure began, where there is evidence: the notAfter of
