@@ -14,14 +14,14 @@ import (
 // style, no script, no id), and the same in words.
 
 const (
-	wide      = 960                 // of the chart, in its own units
-	leftEdge  = 150                 // where time starts
-	rightEdge = wide - 16           // where it ends
-	rowHigh   = 22                  // of a host
-	labelHigh = 15                  // of a row of labels
-	glyph     = 6.2                 // width of a letter of a label, about
-	maxRows   = 60                  // hosts drawn; the rest is counted
-	least     = 4 * time.Minute / 5 // what the chart spans at least
+	wide      = 960              // of the chart, in its own units
+	leftEdge  = 150              // where time starts
+	rightEdge = wide - 16        // where it ends
+	rowHigh   = 22               // of a host
+	labelHigh = 15               // of a row of labels
+	glyph     = 6.2              // width of a letter of a label, about
+	maxRows   = 60               // hosts drawn; the rest is counted
+	least     = 15 * time.Second // what the chart spans at least
 )
 
 // looks of the states: apart in grey too, and each has its sign.
@@ -185,7 +185,7 @@ func (v *view) labels(c *chart) []label {
 
 // steps that ticks may be apart.
 var steps = []time.Duration{
-	5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute,
+	2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute,
 	30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour, 28 * 24 * time.Hour,
 }
 
