@@ -19,6 +19,12 @@ func (r *Rooms) Press(ctx context.Context, room, message string, button int, by 
 // PressLabel is Press, refused when the button's label is not the one that the
 // person saw: an edit may have put another button in its place. Label "" is any.
 func (r *Rooms) PressLabel(ctx context.Context, room, message string, button int, label string, by commands.Person) commands.Reply {
+	return r.PressOnce(ctx, newID()[:8], room, message, button, label, by)
+}
+
+// PressOnce is PressLabel of a delivery with an id: the same delivery, come
+// again after a kill, is the same request.
+func (r *Rooms) PressOnce(ctx context.Context, id, room, message string, button int, label string, by commands.Person) commands.Reply {
 	if by.ID == "" {
 		return problem("no_person", "It is not known who presses this.", "Give your name, for example ana.")
 	}
@@ -47,7 +53,7 @@ func (r *Rooms) PressLabel(ctx context.Context, room, message string, button int
 			return m, errRefused
 		}
 		b = m.Reply.Buttons[button]
-		m.Used = Used{Label: b.Label, By: by, At: r.now(), Request: strings.Join([]string{"press", rm.name, m.ID, newID()[:8]}, "/")}
+		m.Used = Used{Label: b.Label, By: by, At: r.now(), Request: strings.Join([]string{"press", rm.name, m.ID, id}, "/")}
 		return m, nil
 	})
 	if refused != nil {
