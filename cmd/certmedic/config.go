@@ -27,6 +27,7 @@ type config struct {
 	Inventory renew.Inventory
 	Roots     []string // PEM files added to the system's roots for verification
 	Check     checkConfig
+	Slack     slackConfig
 	Rehearse  time.Duration // between rehearsals; 0: the engine's default; negative: never
 }
 
@@ -77,6 +78,7 @@ func (r *yamlReader) config(n node, c *config) {
 		"teams":        func(n node) { c.Teams = r.teams(n) },
 		"issuers":      func(n node) { c.Inventory.Issuers = r.issuers(n) },
 		"certificates": func(n node) { c.Inventory.Certificates = r.certificates(n) },
+		"chat":         func(n node) { r.chat(n, c) },
 		"trust": func(n node) {
 			r.mapping(n, "trust", fields{"roots": func(n node) { c.Roots = r.pemFiles(n, "trust.roots") }})
 		},

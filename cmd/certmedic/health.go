@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/certmedic/certmedic/bot/slack"
 	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/store"
 )
@@ -20,6 +21,9 @@ func (p *program) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.Handle("GET /metrics", p.site.Guard(p.metrics()))
 	mux.Handle("GET /api/backup", p.site.Guard(http.HandlerFunc(p.serveBackup)))
+	if p.slack != nil && p.cfg.Slack.Mode == slack.HTTP {
+		mux.Handle("POST /slack/events", p.slack)
+	}
 	mux.Handle("/", p.site)
 	return mux
 }
@@ -33,6 +37,9 @@ func (p *program) health(w http.ResponseWriter, r *http.Request) {
 	if err := p.store.View(ctx, func(tx store.Tx) error { _, err := tx.Get("health"); return err }); err != nil {
 		code, answer["ok"], answer["record"] = http.StatusServiceUnavailable, false, "cannot be read"
 		p.o.Log.Error("health: read the record", "err", err)
+	}
+	if p.slack != nil {
+		answer["slack"] = p.slack.Status() // the other rooms go on without it
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"bot":                 {"commands"},
 	"bot/bottest":         {"bot", "commands"},
 	"bot/console":         {"bot", "commands"},
+	"bot/slack":           {"bot", "commands"},
 	"bot/web":             {"bot", "commands"},
 	".ci/report":          {},
 }

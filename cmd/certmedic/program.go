@@ -14,6 +14,7 @@ import (
 
 	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/console"
+	"github.com/certmedic/certmedic/bot/slack"
 	"github.com/certmedic/certmedic/bot/web"
 	"github.com/certmedic/certmedic/commands"
 	"github.com/certmedic/certmedic/incident"
@@ -36,6 +37,7 @@ type program struct {
 	desk   *commands.Desk
 	rooms  *bot.Rooms
 	site   *web.Site
+	slack  *slack.Slack // nil: not configured
 
 	listener net.Listener
 	stops    []stop
@@ -51,6 +53,8 @@ type programOptions struct {
 	Token   string           // demanded by the pages; "" is only allowed on loopback
 	Console *console.Options // a room in this terminal; Rooms is filled in
 	CAs     renew.CAs        // nil: ACME, as configured
+
+	tuneSlack func(*slack.Options) // of tests
 }
 
 // stop is one named teardown step.
@@ -100,10 +104,13 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, Now: time.Now, Log: o.Log, Drill: o.Drill, Explain: explain})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)
-	if o.Listen {
-		return p, p.listen()
+	if !o.Listen {
+		return p, nil
 	}
-	return p, nil
+	if err := p.listen(); err != nil {
+		return nil, err
+	}
+	return p, p.openSlack()
 }
 
 // engine is what the renewal engine is made of.
@@ -189,6 +196,9 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 			BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug)}
 		start("pages", func() ([]string, error) { return nil, serveUntil(ctx, server, p.listener) })
+	}
+	if p.slack != nil {
+		start("slack", func() ([]string, error) { return nil, p.slack.Run(ctx) })
 	}
 	if p.o.Console != nil {
 		c := *p.o.Console

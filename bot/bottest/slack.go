@@ -1,0 +1,440 @@
+package bottest
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// This file is a Slack for tests: the part of its Web API that certmedic
+// uses, Socket Mode with pings, response URLs, and faults on demand. Every
+// call is checked against the documented methods and schemas (contract.go).
+
+// Tokens and secret of the fake.
+const (
+	SlackBotToken = "xoxb-fake"
+	SlackAppToken = "xapp-fake"
+	SlackSecret   = "8f742231b10e8888abcd99yyyzzz85a5"
+)
+
+// SlackMessage is a message in a channel of the fake.
+type SlackMessage struct {
+	TS, User, Text string
+	Blocks         []map[string]any
+	For            string // an ephemeral's only reader
+	Typed          bool   // a slash command, as its typist remembers it
+	Hook           string // the response URL that an ephemeral came by
+	Edits          int
+	File           string
+	Data           []byte
+}
+
+// SlackChannel is a channel of the fake.
+type SlackChannel struct {
+	ID, Name, Topic string
+	Archived        bool
+	Members         map[string]bool
+	Pins            []string
+	Messages        []*SlackMessage
+}
+
+// SlackCall is a call that the fake got.
+type SlackCall struct {
+	Method string
+	Form   url.Values
+	At     time.Time
+}
+
+// Slack is a fake Slack.
+type Slack struct {
+	Server *httptest.Server
+	Events string // where signed HTTP goes; "": Socket Mode
+	Limit  bool   // one message a second in a channel, three at once; else 429
+
+	t        testing.TB
+	contract *contract
+
+	mu       sync.Mutex
+	channels map[string]*SlackChannel
+	users    map[string]map[string]any
+	calls    []SlackCall
+	faults   map[string][]string
+	missing  map[string]bool // methods whose scope is missing
+	hooks    map[string]*hook
+	files    map[string]*SlackMessage
+	sockets  map[*websocket.Conn]*sync.Mutex
+	waiting  map[string]chan struct{} // by envelope: closed when acknowledged
+	acks     map[string]int
+	revoked  bool
+	down     bool
+	clock    int64
+	next     int
+	tokens   map[string]*bucket
+}
+
+type hook struct {
+	channel, user string
+	posts         int
+	message       string // ts of what it is about
+}
+
+type bucket struct {
+	n  float64
+	at time.Time
+}
+
+// NewSlack starts a fake with the channel C0MAIN0000 and the users ana, ben
+// and gus, who is a guest.
+func NewSlack(t testing.TB) *Slack {
+	f := &Slack{t: t, contract: loadContract(t), channels: map[string]*SlackChannel{}, users: map[string]map[string]any{}, faults: map[string][]string{}, missing: map[string]bool{},
+		hooks: map[string]*hook{}, files: map[string]*SlackMessage{}, sockets: map[*websocket.Conn]*sync.Mutex{}, waiting: map[string]chan struct{}{}, acks: map[string]int{}, tokens: map[string]*bucket{}}
+	f.clock = time.Now().UnixMicro()
+	f.channels["C0MAIN0000"] = &SlackChannel{ID: "C0MAIN0000", Name: "tls", Members: map[string]bool{"U0BOT": true}}
+	for _, u := range []string{"ana", "ben", "carl", "gus"} {
+		f.users[SlackUser(u)] = map[string]any{"id": SlackUser(u), "name": u, "tz": "Europe/Berlin", "is_restricted": u == "gus"}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/", f.api)
+	mux.HandleFunc("/hooks/", f.hooked)
+	mux.HandleFunc("/upload/", f.upload)
+	mux.HandleFunc("/link", f.link)
+	f.Server = httptest.NewServer(mux)
+	t.Cleanup(func() { f.DropSockets(); f.Server.Close() })
+	return f
+}
+
+// SlackUser is the id of a user of the fake.
+func SlackUser(name string) string { return "U0" + strings.ToUpper(name) }
+
+// URL is the fake's API URL.
+func (f *Slack) URL() string { return f.Server.URL + "/api/" }
+
+// Fail makes the next calls of a method fail, one after the other: "429",
+// "500" (nothing is done), "lost" (it is done, the answer is not sent) or the
+// name of an error.
+func (f *Slack) Fail(method string, how ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults[method] = append(f.faults[method], how...)
+}
+
+// Lack takes the scope of a method away.
+func (f *Slack) Lack(method string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.missing[method] = true
+}
+
+// Down makes Slack unreachable, or brings it back; Revoke takes the token away.
+func (f *Slack) Down(down bool) {
+	f.mu.Lock()
+	f.down = down
+	f.mu.Unlock()
+	if down {
+		f.DropSockets()
+	}
+}
+
+// Revoke makes every token invalid, or valid again.
+func (f *Slack) Revoke(revoked bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revoked = revoked
+}
+
+// DropSockets cuts every Socket Mode connection.
+func (f *Slack) DropSockets() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.sockets {
+		c.Close()
+	}
+}
+
+// Calls are the calls of a method ("": all), in order.
+func (f *Slack) Calls(method string) []SlackCall {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []SlackCall
+	for _, c := range f.calls {
+		if method == "" || c.Method == method {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Acks is how often an envelope was acknowledged.
+func (f *Slack) Acks(envelope string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.acks[envelope]
+}
+
+// Channel returns a copy of a channel by name or id.
+func (f *Slack) Channel(name string) (SlackChannel, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.channels {
+		if c.Name == name || c.ID == name {
+			cp := *c
+			cp.Messages = nil
+			for _, m := range c.Messages {
+				one := *m
+				cp.Messages = append(cp.Messages, &one)
+			}
+			return cp, true
+		}
+	}
+	return SlackChannel{}, false
+}
+
+func (f *Slack) id(prefix string) string {
+	f.next++
+	return fmt.Sprintf("%s%06d", prefix, f.next)
+}
+
+func (f *Slack) ts() string {
+	f.clock++
+	return fmt.Sprintf("%d.%06d", f.clock/1e6, f.clock%1e6)
+}
+
+// Command types a slash command. It returns the delivery's envelope id, and
+// whether it was acknowledged within 3 s.
+func (f *Slack) Command(user, channel, line string) (string, bool) {
+	verb, text, _ := strings.Cut(line, " ")
+	f.mu.Lock()
+	c := f.channels[channel]
+	c.Messages = append(c.Messages, &SlackMessage{TS: f.ts(), User: SlackUser(user), Text: line, For: SlackUser(user), Typed: true})
+	p := map[string]any{"command": verb, "text": slackEscape(text), "user_id": SlackUser(user), "user_name": user, "channel_id": channel, "channel_name": c.Name,
+		"team_id": "T0TEAM", "api_app_id": "A0APP", "trigger_id": f.id("trigger."), "response_url": f.hook(channel, SlackUser(user), "")}
+	f.mu.Unlock()
+	return f.Deliver("slash_commands", p)
+}
+
+func slackEscape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+// Mention says something to the bot in a channel.
+func (f *Slack) Mention(user, channel string) (string, bool) {
+	f.mu.Lock()
+	id := f.id("Ev")
+	f.mu.Unlock()
+	return f.Deliver("events_api", map[string]any{"type": "event_callback", "event_id": id, "team_id": "T0TEAM", "api_app_id": "A0APP", "event_time": time.Now().Unix(),
+		"event": map[string]any{"type": "app_mention", "user": SlackUser(user), "text": "<@U0BOT> hello", "channel": channel, "ts": f.stamp(), "event_ts": f.stamp()}})
+}
+
+func (f *Slack) stamp() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ts()
+}
+
+// Click presses the newest button with a label that a user sees in a channel;
+// false: there is none.
+func (f *Slack) Click(user, channel, label string) bool {
+	p := f.Button(user, channel, label)
+	if p == nil {
+		return false
+	}
+	f.Deliver("interactive", p)
+	return true
+}
+
+// Button is the payload of a press, or nil.
+func (f *Slack) Button(user, channel, label string) map[string]any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.channels[channel]
+	for i := len(c.Messages) - 1; i >= 0; i-- {
+		m := c.Messages[i]
+		if m.For != "" && m.For != SlackUser(user) {
+			continue
+		}
+		for _, b := range m.Blocks {
+			es, _ := b["elements"].([]any)
+			for _, e := range es {
+				e, _ := e.(map[string]any)
+				text, _ := e["text"].(map[string]any)
+				if b["type"] != "actions" || text["text"] != label {
+					continue
+				}
+				return map[string]any{"type": "block_actions", "user": map[string]any{"id": SlackUser(user), "username": user}, "channel": map[string]any{"id": channel, "name": c.Name},
+					"container": map[string]any{"type": "message", "message_ts": m.TS, "channel_id": channel, "is_ephemeral": m.For != ""}, "trigger_id": f.id("trigger."),
+					"response_url": f.hook(channel, SlackUser(user), m.TS), "team": map[string]any{"id": "T0TEAM"}, "api_app_id": "A0APP",
+					"actions": []any{map[string]any{"type": "button", "action_id": e["action_id"], "block_id": "b", "value": e["value"], "action_ts": f.ts()}}}
+			}
+		}
+	}
+	return nil
+}
+
+func (f *Slack) hook(channel, user, message string) string {
+	id := f.id("h")
+	f.hooks[id] = &hook{channel: channel, user: user, message: message}
+	return f.Server.URL + "/hooks/" + id
+}
+
+// Deliver sends a payload by socket or HTTP, until it is acknowledged.
+func (f *Slack) Deliver(kind string, payload map[string]any) (string, bool) {
+	f.mu.Lock()
+	id := f.id("env-")
+	f.mu.Unlock()
+	return id, f.DeliverAs(id, kind, payload)
+}
+
+// DeliverAs is Deliver under a given envelope id: the same one is a repetition.
+func (f *Slack) DeliverAs(id, kind string, payload map[string]any) bool {
+	if f.Events != "" {
+		return f.post(kind, payload)
+	}
+	f.mu.Lock()
+	acked := make(chan struct{})
+	f.waiting[id] = acked
+	f.mu.Unlock()
+	end := time.Now().Add(3 * time.Second)
+	for {
+		f.mu.Lock()
+		for c, m := range f.sockets {
+			m.Lock()
+			_ = c.WriteJSON(map[string]any{"type": kind, "envelope_id": id, "payload": payload, "accepts_response_payload": kind != "events_api"})
+			m.Unlock()
+			break
+		}
+		n := len(f.sockets)
+		f.mu.Unlock()
+		wait := 10 * time.Millisecond
+		if n > 0 {
+			wait = time.Until(end)
+		}
+		select {
+		case <-acked:
+			return true
+		case <-time.After(wait):
+			if time.Now().After(end) {
+				return false
+			}
+		}
+	}
+}
+
+// SlackBody is a delivery as HTTP carries it.
+func SlackBody(kind string, payload map[string]any) (contentType, body string) {
+	switch kind {
+	case "events_api":
+		b, _ := json.Marshal(payload)
+		return "application/json", string(b)
+	case "interactive":
+		b, _ := json.Marshal(payload)
+		return "application/x-www-form-urlencoded", url.Values{"payload": {string(b)}}.Encode()
+	}
+	v := url.Values{}
+	for k, x := range payload {
+		v.Set(k, fmt.Sprint(x))
+	}
+	return "application/x-www-form-urlencoded", v.Encode()
+}
+
+// SignSlack signs a request's body as Slack does.
+func SignSlack(r *http.Request, body string, at time.Time) {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	m := hmac.New(sha256.New, []byte(SlackSecret))
+	io.WriteString(m, "v0:"+stamp+":"+body)
+	r.Header.Set("X-Slack-Request-Timestamp", stamp)
+	r.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(m.Sum(nil)))
+}
+
+func (f *Slack) post(kind string, payload map[string]any) bool {
+	ct, body := SlackBody(kind, payload)
+	r, _ := http.NewRequest("POST", f.Events, strings.NewReader(body))
+	r.Header.Set("Content-Type", ct)
+	SignSlack(r, body, time.Now())
+	c := http.Client{Timeout: 3 * time.Second}
+	resp, err := c.Do(r)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode == 200 && len(b) == 0
+}
+
+// link is a Socket Mode connection.
+func (f *Slack) link(w http.ResponseWriter, r *http.Request) {
+	up := websocket.Upgrader{}
+	c, err := up.Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	var m sync.Mutex
+	defer c.Close()
+	_ = c.WriteJSON(map[string]any{"type": "hello", "num_connections": 1, "connection_info": map[string]any{"app_id": "A0APP"}})
+	_ = c.WriteControl(websocket.PingMessage, []byte("ping"), time.Now().Add(time.Second))
+	f.mu.Lock()
+	f.sockets[c] = &m
+	f.mu.Unlock()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(5 * time.Second):
+				_ = c.WriteControl(websocket.PingMessage, []byte("ping"), time.Now().Add(time.Second))
+			}
+		}
+	}()
+	for {
+		var a struct {
+			EnvelopeID string `json:"envelope_id"`
+		}
+		if err := c.ReadJSON(&a); err != nil {
+			break
+		}
+		f.mu.Lock()
+		f.acks[a.EnvelopeID]++
+		if ch := f.waiting[a.EnvelopeID]; ch != nil {
+			close(ch)
+			delete(f.waiting, a.EnvelopeID)
+		} else if f.acks[a.EnvelopeID] == 1 {
+			f.t.Errorf("acknowledged %q, which nobody sent", a.EnvelopeID)
+		}
+		f.mu.Unlock()
+	}
+	f.mu.Lock()
+	delete(f.sockets, c)
+	f.mu.Unlock()
+}
+
+// Refresh asks the clients to connect anew, as Slack does every few hours.
+func (f *Slack) Refresh() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c, m := range f.sockets {
+		m.Lock()
+		_ = c.WriteJSON(map[string]any{"type": "disconnect", "reason": "refresh_requested"})
+		m.Unlock()
+	}
+}
+
+func randomHex() string {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b)
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,355 @@
+package slack
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file draws replies as Block Kit, within its limits. What strangers may
+// have written stands in plain_text or, escaped, in code fences: it cannot
+// mention, link or format.
+
+// Limits of Block Kit, in characters; a little below Slack's own.
+const (
+	maxText    = 2900  // a section's text
+	maxAll     = 11000 // a message; Slack refuses some from 12,000 on
+	maxField   = 1900
+	maxLabel   = 75
+	maxValue   = 2000
+	maxButtons = 10
+	maxBlocks  = 48
+	maxNotice  = 3000 // the text beside the blocks
+)
+
+// looks are a state's symbol and word: colour is never the only signal.
+var looks = map[string]string{
+	commands.StateGood: "✓ good", commands.StateWarning: "▲ warning", commands.StateCritical: "✕ critical",
+	commands.StateRunning: "… running", commands.StateUnknown: "? unknown",
+}
+
+// drawing is a message as it is sent.
+type drawing struct {
+	text   string // beside the blocks: notifications and screen readers
+	blocks []slack.Block
+	left   int
+	cut    bool // something did not fit
+}
+
+// draw draws a message; mark, when not "", tells it from all others.
+func draw(y say, mark string) drawing {
+	r := y.Reply
+	d := drawing{left: maxAll, text: escape(clip(strings.TrimSpace(looks[r.State]+" "+r.Headline), maxNotice))}
+	head := r.Headline
+	if look := looks[r.State]; look != "" {
+		head = look + ": " + head
+	}
+	if y.Line != "" {
+		d.small(clip(y.Line, 300))
+	}
+	d.plain(or(head, "certmedic"))
+	if r.Problem.Hint != "" {
+		d.plain(r.Problem.Hint)
+	}
+	if r.Of > 0 {
+		d.plain(fmt.Sprintf("%s %d of %d hosts", bar(r.Done, r.Of), r.Done, r.Of))
+	}
+	d.fields(r.Facts)
+	d.long(r.Body)
+	var steps []string
+	for _, l := range r.Steps {
+		steps = append(steps, strings.TrimSpace(symbol(l.State)+" "+l.Text))
+	}
+	d.long(strings.Join(steps, "\n"))
+	d.fence(table(r.Table))
+	if d.cut {
+		d.small("There is more than fits here.")
+	}
+	if y.Used != "" {
+		d.small(clip(y.Used, 300))
+	} else if y.ID != "" {
+		d.buttons(y)
+	}
+	if mark != "" && len(d.blocks) > 0 {
+		switch b := d.blocks[0].(type) {
+		case *slack.SectionBlock:
+			b.BlockID = mark
+		case *slack.ContextBlock:
+			b.BlockID = mark
+		}
+	}
+	return d
+}
+
+// bare is the drawing as text alone, for a Slack that refuses the blocks.
+func (d drawing) bare(mark string) drawing {
+	b := drawing{text: d.text, left: maxAll}
+	b.plain(d.text)
+	b.blocks[0].(*slack.SectionBlock).BlockID = mark
+	return b
+}
+
+func (d drawing) options() []slack.MsgOption {
+	return []slack.MsgOption{slack.MsgOptionText(d.text, false), slack.MsgOptionBlocks(d.blocks...), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
+}
+
+func symbol(state string) string {
+	s, _, _ := strings.Cut(looks[state], " ")
+	return s
+}
+
+func bar(done, of int) string {
+	done = min(max(done, 0), of)
+	n := 10 * done / of
+	return strings.Repeat("█", n) + strings.Repeat("░", 10-n)
+}
+
+// room makes sure that a block of so many characters fits.
+func (d *drawing) room(n int) bool {
+	if n > d.left || len(d.blocks) >= maxBlocks-4 {
+		d.cut = true
+		return false
+	}
+	d.left -= n
+	return true
+}
+
+func text(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, escape(s), false, false)
+}
+
+func (d *drawing) plain(s string) {
+	if s = strings.TrimSpace(s); s == "" {
+		return
+	}
+	if s = fit(s, maxText); d.room(size(s)) {
+		d.blocks = append(d.blocks, slack.NewSectionBlock(text(s), nil, nil))
+	}
+}
+
+func (d *drawing) small(s string) {
+	d.blocks = append(d.blocks, slack.NewContextBlock("", text(s)))
+	d.left -= size(s)
+}
+
+func (d *drawing) fields(facts []commands.Fact) {
+	var fs []*slack.TextBlockObject
+	n := 0
+	for _, f := range facts[:min(len(facts), 10)] {
+		s := fit(strings.TrimSpace(f.Name+": "+f.Value), maxField)
+		if s == ":" {
+			continue
+		}
+		n += size(s)
+		fs = append(fs, text(s))
+	}
+	if len(fs) > 0 && d.room(n) {
+		d.blocks = append(d.blocks, slack.NewSectionBlock(nil, fs, nil))
+	}
+}
+
+// long is text of many lines, over several sections.
+func (d *drawing) long(s string) {
+	for _, part := range split(strings.TrimSpace(s), maxText) {
+		if !d.room(size(part)) {
+			return
+		}
+		d.blocks = append(d.blocks, slack.NewSectionBlock(text(part), nil, nil))
+	}
+}
+
+// fence is text in fixed width, over several sections.
+func (d *drawing) fence(s string) {
+	for _, part := range split(strings.ReplaceAll(s, "`", "ˋ"), maxText-10) {
+		if !d.room(size(part) + 8) {
+			return
+		}
+		d.blocks = append(d.blocks, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, "```\n"+escape(part)+"\n```", false, true), nil, nil))
+	}
+}
+
+// buttons are the reply's, with what they press behind them.
+func (d *drawing) buttons(y say) {
+	var es []slack.BlockElement
+	for i, b := range y.Reply.Buttons {
+		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: i, Label: b.Label})
+		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons {
+			continue
+		}
+		e := slack.NewButtonBlockElement(fmt.Sprintf("press-%d", i), string(v), text(fit(b.Label, maxLabel)))
+		switch b.Style {
+		case "primary":
+			e.Style = slack.StylePrimary
+		case "danger":
+			e.Style = slack.StyleDanger
+		}
+		if b.Confirm != "" {
+			e.Confirm = slack.NewConfirmationBlockObject(text("Are you sure?"), text(fit(b.Confirm, 300)), text(fit(b.Label, 30)), text("Cancel"))
+		}
+		es = append(es, e)
+	}
+	if len(es) > 0 {
+		d.blocks = append(d.blocks, slack.NewActionBlock("", es...))
+	}
+}
+
+// link adds links to pages of the site.
+func (d *drawing) link(site string, links []commands.Link) {
+	if site == "" {
+		return
+	}
+	var ls []string
+	for _, l := range links {
+		if len(ls) < 5 && strings.HasPrefix(l.Path, "/") && !strings.HasPrefix(l.Path, "//") && !strings.ContainsAny(l.Path, "<>|\\ \n") && len(l.Path) < 300 {
+			label := strings.Map(func(r rune) rune {
+				if strings.ContainsRune("*_~`|<>&\n", r) {
+					return ' '
+				}
+				return r
+			}, clip(l.Label, 60))
+			ls = append(ls, "<"+strings.TrimSuffix(site, "/")+escape(l.Path)+"|"+label+">")
+		}
+	}
+	if len(ls) > 0 {
+		d.blocks = append(d.blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, strings.Join(ls, "  "), false, true)))
+	}
+}
+
+// pages are a reply for one person, who can be given no file: at most three messages.
+func pages(y say) []say {
+	if !draw(y, "").cut {
+		return []say{y}
+	}
+	parts := split(y.Reply.Body, 7000)
+	if len(parts) < 2 {
+		return []say{y}
+	}
+	all := []say{y}
+	all[0].Reply.Body = parts[0]
+	for i, p := range parts[1:min(len(parts), 3)] {
+		if i == 1 && len(parts) > 3 {
+			p += fmt.Sprintf("\n%d more lines stand in the browser's room.", strings.Count(strings.Join(parts[3:], ""), "\n")+1)
+		}
+		all = append(all, say{Reply: commands.Reply{State: commands.StateInfo, Headline: fmt.Sprintf("%s, part %d", clip(y.Reply.Headline, 200), i+2), Body: p}})
+	}
+	return all
+}
+
+// plain is all of a reply as text, for a file.
+func plain(y say) string {
+	r := y.Reply
+	var b strings.Builder
+	b.WriteString(r.Headline + "\n\n")
+	if r.Problem.Hint != "" {
+		b.WriteString(r.Problem.Hint + "\n\n")
+	}
+	for _, f := range r.Facts {
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
+	}
+	if r.Body != "" {
+		b.WriteString("\n" + r.Body + "\n")
+	}
+	for _, l := range r.Steps {
+		b.WriteString(symbol(l.State) + " " + l.Text + "\n")
+	}
+	b.WriteString("\n" + table(r.Table))
+	return b.String()
+}
+
+// table is rows in columns of fixed width.
+func table(t commands.Table) string {
+	if t.IsZero() {
+		return ""
+	}
+	rows := [][]string{t.Columns}
+	for _, r := range t.Rows {
+		cells := append([]string(nil), r.Cells...)
+		if s := symbol(r.State); s != "" && len(cells) > 0 {
+			cells[0] = s + " " + cells[0]
+		}
+		rows = append(rows, cells)
+	}
+	var wide []int
+	for _, r := range rows {
+		for i, c := range r {
+			if i == len(wide) {
+				wide = append(wide, 0)
+			}
+			wide[i] = max(wide[i], min(size(c), 60))
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		line := ""
+		for i, c := range r {
+			c = strings.ReplaceAll(c, "\n", " ")
+			line += c + strings.Repeat(" ", max(wide[i]-size(c), 0)+2)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// size is the length as Slack counts it, once escaped.
+func size(s string) int { return utf8.RuneCountInString(escape(s)) }
+
+// escape makes Slack's three special characters ordinary.
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(bot.Clean(s))
+}
+
+// clip cuts to n characters.
+func clip(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// fit cuts until the escaped text has at most n characters.
+func fit(s string, n int) string {
+	if size(s) <= n {
+		return s
+	}
+	r, left := []rune(s), n-1
+	for i, c := range r {
+		if left -= size(string(c)); left < 0 {
+			return string(r[:i]) + "…"
+		}
+	}
+	return s
+}
+
+// split cuts into parts of at most n characters (escaped), at line ends where it can.
+func split(s string, n int) []string {
+	var parts []string
+	for s != "" {
+		if size(s) <= n {
+			return append(parts, s)
+		}
+		left, end, line := n, 0, 0
+		for i, c := range s {
+			if left -= size(string(c)); left < 0 {
+				break
+			}
+			end = i + utf8.RuneLen(c)
+			if c == '\n' {
+				line = end
+			}
+		}
+		if line > end/2 {
+			end = line
+		}
+		if p := strings.TrimRight(s[:end], "\n"); p != "" {
+			parts = append(parts, p)
+		}
+		s = s[end:]
+	}
+	return parts
+}

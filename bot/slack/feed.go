@@ -1,0 +1,221 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file holds how what a room says comes into the outbox: each message
+// once, from where an earlier process left off.
+
+// say is the body of a parcel.
+type say struct {
+	Op    string         `json:"op,omitempty"` // "": a message; "file", "topic", "invite", "archive"
+	Room  string         `json:"room,omitempty"`
+	ID    string         `json:"id,omitempty"` // of the room's message, for its buttons
+	Reply commands.Reply `json:"reply,omitzero"`
+	Line  string         `json:"line,omitempty"` // "ana: /renew media", when somebody's line is answered
+	Used  string         `json:"used,omitempty"` // "ana pressed Renew at 02:11 UTC"
+	Pin   bool           `json:"pin,omitempty"`
+	Text  string         `json:"text,omitempty"`
+	Users []string       `json:"users,omitempty"`
+	File  commands.File  `json:"file,omitzero"`
+}
+
+func note(key string, value []byte) bot.Note { return bot.Note{Key: key, Value: value} }
+
+// saying is how a room's message is said.
+func (s *Slack) saying(m bot.Message) say {
+	y := say{Room: m.Room, ID: m.ID, Reply: m.Reply}
+	y.Reply.Files = nil
+	if m.Used.Label != "" {
+		y.Used = m.Used.Line(s.o.Now())
+	}
+	return y
+}
+
+// feed puts what a room says into the outbox until ctx ends.
+func (s *Slack) feed(ctx context.Context, room string) {
+	for n := 0; ctx.Err() == nil; n++ {
+		f, err := s.follow(ctx, room)
+		if err == nil {
+			err = f.run(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.o.Log.Error("slack: a room is not followed", "room", room, "error", err)
+		}
+		if !s.pause(ctx, min(n, 5), nil) {
+			return
+		}
+	}
+}
+
+// follower reads one room.
+type follower struct {
+	s      *Slack
+	room   string
+	cursor int               // the mark of the last change taken
+	lines  map[string]string // by request: who said what
+	order  []string
+}
+
+func cursorKey(room string) string { return "mark/" + room }
+
+func (s *Slack) follow(ctx context.Context, room string) (*follower, error) {
+	f := &follower{s: s, room: room, lines: map[string]string{}}
+	ns, err := s.o.Notes.List(ctx, cursorKey(room))
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(ns, func(n bot.Note) bool { return n.Key == cursorKey(room) })
+	if i >= 0 {
+		f.cursor, err = strconv.Atoi(string(ns[i].Value))
+		return f, err
+	}
+	if room != "main" {
+		return f, nil
+	}
+	// Slack was not there before: it is not told what the room said until now.
+	ms, err := s.o.Rooms.Messages(ctx, room, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ms {
+		f.cursor = max(f.cursor, m.Mark)
+	}
+	return f, s.o.Notes.Put(ctx, note(cursorKey(room), []byte(strconv.Itoa(f.cursor))))
+}
+
+func (f *follower) run(ctx context.Context) error {
+	news := f.s.o.Rooms.Subscribe(ctx, f.room, "")
+	ms, err := f.s.o.Rooms.Messages(ctx, f.room, "", 0)
+	if err != nil {
+		return err
+	}
+	for _, m := range ms {
+		f.remember(m)
+	}
+	slices.SortFunc(ms, func(a, b bot.Message) int { return a.Mark - b.Mark })
+	for _, m := range ms {
+		if err := f.take(ctx, m); err != nil {
+			return err
+		}
+	}
+	for m := range news {
+		f.remember(m)
+		if err := f.take(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remember keeps a person's line for the answer to quote.
+func (f *follower) remember(m bot.Message) {
+	if m.Request == "" || m.By.Platform == bot.Bot.Platform || f.lines[m.Request] != "" {
+		return
+	}
+	f.lines[m.Request] = m.By.Name + ": " + m.Text
+	if f.order = append(f.order, m.Request); len(f.order) > 1000 {
+		delete(f.lines, f.order[0])
+		f.order = f.order[1:]
+	}
+}
+
+// take puts a message into the outbox, together with the place reached.
+func (f *follower) take(ctx context.Context, m bot.Message) error {
+	if m.Mark <= f.cursor {
+		return nil
+	}
+	var ps []bot.Parcel
+	if c, ok := f.s.channelOf(f.room); ok && m.For == "" && m.By.Platform == bot.Bot.Platform && !f.s.hidden(ctx, f.room, m.Reply) {
+		y := f.s.saying(m)
+		y.Line = f.lines[m.Request]
+		if !f.s.twice(f.room, c, y) {
+			var err error
+			if ps, err = parcels(c.ID, m, y); err != nil {
+				return err
+			}
+		}
+	}
+	if err := f.s.out.Put(ctx, ps, note(cursorKey(f.room), []byte(strconv.Itoa(m.Mark)))); err != nil {
+		return err
+	}
+	f.cursor = m.Mark
+	return nil
+}
+
+// parcels are a message and its files.
+func parcels(lane string, m bot.Message, y say) ([]bot.Parcel, error) {
+	p, err := parcel(lane, m.Room+"/"+m.ID, y)
+	if err != nil {
+		return nil, err
+	}
+	ps := []bot.Parcel{p}
+	files := m.Reply.Files
+	if m.Rev > 1 && m.Edited.IsZero() {
+		files = nil // only seen by more people, or its button used: the files were sent
+	}
+	if d := draw(y, ""); d.cut {
+		files = append(slices.Clone(files), commands.File{Name: "answer-" + m.ID + ".txt", Type: "text/plain", Data: []byte(plain(y))})
+	}
+	for i, f := range files {
+		fp, err := parcel(lane, fmt.Sprintf("%s/%s/file/%d", m.Room, m.ID, i), say{Op: "file", File: f})
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, fp)
+	}
+	return ps, nil
+}
+
+func parcel(lane, key string, y say) (bot.Parcel, error) {
+	b, err := json.Marshal(y)
+	return bot.Parcel{Lane: lane, Key: key, Body: b}, err
+}
+
+// hidden reports whether a reply is of a private incident: none of it is said.
+func (s *Slack) hidden(ctx context.Context, room string, r commands.Reply) bool {
+	id := r.Incident
+	if id == "" && room != "main" {
+		id = room
+	}
+	if id == "" || s.o.Incidents == nil {
+		return false
+	}
+	is, err := s.o.Incidents.Incidents(ctx)
+	if err != nil {
+		s.o.Log.Error("slack: read the incidents", "error", err)
+		return true
+	}
+	for _, i := range is {
+		if i.ID == id {
+			return i.Private
+		}
+	}
+	return false
+}
+
+// twice reports a message that the channel was told lately: an incident
+// without a channel of its own echoes in main what main said.
+func (s *Slack) twice(room string, c channel, y say) bool {
+	if c.ID != s.o.Channel {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := y.Reply.Headline + "\n" + y.Reply.Body
+	if room != "main" && slices.Contains(s.recent, text) {
+		return true
+	}
+	if s.recent = append(s.recent, text); len(s.recent) > 100 {
+		s.recent = s.recent[1:]
+	}
+	return false
+}

@@ -1,0 +1,336 @@
+// Package slack connects the rooms to a Slack workspace: slash commands,
+// buttons and mentions come in by Socket Mode or signed HTTP and are written
+// down before they are acknowledged; what the rooms say goes out through the
+// outbox; an incident gets a channel of its own.
+package slack
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file holds the adapter, its parts and its life. How things come in is
+// in inbox.go, http.go and socket.go; how they go out in feed.go, send.go and
+// blocks.go; incidents' channels are in channels.go.
+
+// Ways in.
+const (
+	Socket = "socket"
+	HTTP   = "http"
+)
+
+// Incident is what a channel shows of an incident.
+type Incident struct {
+	ID        string
+	Topic     string         // one line: severity, status, title, commander
+	Card      commands.Reply // pinned in its channel, edited on every change
+	Commander commands.Person
+	Private   bool // it gets no channel, and nothing of it is said in Slack
+	Open      bool
+	Updated   time.Time
+}
+
+// Incidents tells of incidents.
+type Incidents interface {
+	// Incidents returns those that are open or ended lately.
+	Incidents(ctx context.Context) ([]Incident, error)
+	// Changed sends after every change, until ctx ends.
+	Changed(ctx context.Context) <-chan struct{}
+}
+
+// Options are what the adapter is made of.
+type Options struct {
+	Rooms     *bot.Rooms
+	Notes     bot.Notes
+	Incidents Incidents // nil: no channels of incidents
+	Mode      string    // Socket or HTTP
+	Channel   string    // id of the channel that is the room "main"
+	Archive   bool      // channels of ended incidents are archived
+	APIURL    string    // "": Slack's own
+	AppToken  string    // xapp-..., for Socket Mode
+	BotToken  string    // xoxb-...
+	Secret    string    // the signing secret, for HTTP
+	Site      string    // where the pages are, for links; "": no links
+	Now       func() time.Time
+	Log       *slog.Logger
+
+	Answer       time.Duration // "Working on it" after this long; default 1.5 s
+	ArchiveAfter time.Duration // after the end of an incident; default 1 h
+	Every        time.Duration // between messages of a channel; default 1 s
+	Edits        time.Duration // between edits of a message; default 2 s
+	Retry        time.Duration // first pause after a failure; default 1 s, doubled up to 30 times that
+}
+
+// Status is how it stands with Slack.
+type Status struct {
+	State   string    `json:"state"` // "connecting", "connected" or "failing"
+	Since   time.Time `json:"since"`
+	Error   string    `json:"error,omitempty"`
+	Waiting int       `json:"waiting"` // messages that Slack has not taken yet
+	Notes   []string  `json:"notes,omitempty"`
+}
+
+// Slack is the adapter.
+type Slack struct {
+	o     Options
+	api   *slack.Client
+	http  *http.Client
+	out   *bot.Outbox
+	ready chan struct{} // closed once Slack has said who we are
+
+	mu       sync.Mutex
+	status   Status
+	said     map[string]bool // notes that were said
+	self     string          // our user id
+	workers  map[string]chan struct{}
+	people   map[string]known
+	channels map[string]channel // by room
+	rooms    map[string]string  // by channel
+	recent   []string           // what was said in main lately
+	replays  replays
+
+	work    sync.WaitGroup
+	working context.Context // of accepted envelopes
+	endWork context.CancelFunc
+	closed  bool
+}
+
+// New makes the adapter. It does not speak to Slack yet.
+func New(o Options) (*Slack, error) {
+	switch {
+	case o.BotToken == "":
+		return nil, errors.New("the bot's token is missing: set SLACK_BOT_TOKEN or SLACK_BOT_TOKEN_FILE (it starts with xoxb-)")
+	case o.Mode == Socket && o.AppToken == "":
+		return nil, errors.New("the app's token is missing: set SLACK_APP_TOKEN or SLACK_APP_TOKEN_FILE (it starts with xapp-)")
+	case o.Mode == HTTP && o.Secret == "":
+		return nil, errors.New("the signing secret is missing: set SLACK_SIGNING_SECRET or SLACK_SIGNING_SECRET_FILE")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second} {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	s := &Slack{o: o, ready: make(chan struct{}), said: map[string]bool{}, workers: map[string]chan struct{}{}, people: map[string]known{},
+		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}}
+	s.status = Status{State: "connecting", Since: o.Now().UTC()}
+	s.http = &http.Client{Timeout: 10 * time.Second}
+	s.api = client(o, s.http, nil)
+	s.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: s, Now: o.Now, Log: o.Log, Every: o.Every, Edits: o.Edits, Retry: o.Retry})
+	s.working, s.endWork = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// client is the library's client with a bounded HTTP client.
+func client(o Options, h *http.Client, headers func(string, http.Header)) *slack.Client {
+	opts := []slack.Option{slack.OptionHTTPClient(h), slack.OptionAppLevelToken(o.AppToken)}
+	if o.APIURL != "" {
+		opts = append(opts, slack.OptionAPIURL(strings.TrimSuffix(o.APIURL, "/")+"/"))
+	}
+	if headers != nil {
+		opts = append(opts, slack.OptionOnResponseHeaders(headers))
+	}
+	return slack.New(o.BotToken, opts...)
+}
+
+// Run connects, and speaks and listens until ctx ends. What Slack refuses is
+// tried again; only a record that cannot be read is an error.
+func (s *Slack) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := s.readChannels(ctx); err != nil {
+		return err
+	}
+	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	part := func(fn func(context.Context) error) {
+		parts.Go(func() {
+			if err := fn(ctx); err != nil && ctx.Err() == nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+		})
+	}
+	part(s.greet)
+	part(func(ctx context.Context) error { s.feed(ctx, "main"); return nil })
+	part(s.afterGreeting(s.out.Run))
+	part(s.sweep)
+	if s.o.Incidents != nil {
+		part(s.afterGreeting(s.watchIncidents))
+	}
+	if s.o.Mode == Socket {
+		part(s.afterGreeting(s.listen))
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Close takes nothing more and waits for what was taken; when ctx ends, the
+// rest stays on the record for the next start.
+func (s *Slack) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.work.Wait(); close(done) }()
+	wait, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	select {
+	case <-done:
+	case <-wait.Done():
+	}
+	s.endWork()
+	<-done
+	return nil
+}
+
+func (s *Slack) afterGreeting(fn func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-s.ready:
+			return fn(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// greet asks Slack who we are until it answers.
+func (s *Slack) greet(ctx context.Context) error {
+	for n := 0; ; n++ {
+		me, err := s.api.AuthTestContext(ctx)
+		if err == nil {
+			s.mu.Lock()
+			s.self = me.UserID
+			s.mu.Unlock()
+			if s.o.Mode == HTTP {
+				s.stand("connected", nil)
+			}
+			close(s.ready)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		s.stand("failing", err)
+		if !s.pause(ctx, n, err) {
+			return nil
+		}
+	}
+}
+
+// pause waits before the next try: as long as Slack says, else twice as long
+// each time. It reports false when ctx has ended.
+func (s *Slack) pause(ctx context.Context, n int, err error) bool {
+	wait := min(s.o.Retry<<min(n, 5), 30*s.o.Retry)
+	var limited *slack.RateLimitedError
+	if errors.As(err, &limited) {
+		wait = limited.RetryAfter
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// stand notes how it stands; a change is logged.
+func (s *Slack) stand(state string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := ""
+	if err != nil {
+		text = words(err)
+	}
+	if s.status.State != state || s.status.Error != text {
+		s.o.Log.Info("slack: "+state, "error", text)
+		s.status.Since = s.o.Now().UTC()
+	}
+	s.status.State, s.status.Error = state, text
+}
+
+// once notes what the operator should know, one time.
+func (s *Slack) once(note string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.said[note] {
+		return false
+	}
+	s.said[note] = true
+	s.status.Notes = append(s.status.Notes, note)
+	s.o.Log.Warn("slack: " + note)
+	return true
+}
+
+// Status says how it stands.
+func (s *Slack) Status() Status {
+	n, err := s.out.Waiting()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.status
+	st.Waiting = n
+	if st.Error == "" && err != nil {
+		st.Error = words(err)
+	}
+	return st
+}
+
+// words is an error for people: no token, no URL with a secret in it.
+func words(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Op + " " + host(u.URL) + ": " + u.Err.Error()
+	}
+	var r slack.SlackErrorResponse
+	if errors.As(err, &r) {
+		text := r.Err
+		if r.Needed != "" {
+			text += ", it needs the scope " + r.Needed
+		}
+		switch r.Err {
+		case "invalid_auth", "not_authed", "token_revoked", "account_inactive", "token_expired":
+			text += ": install the app again and set the new token"
+		case "channel_not_found", "not_in_channel":
+			text += ": invite the bot to the channel (/invite @certmedic), or correct chat.slack.channel"
+		}
+		return "Slack says " + text
+	}
+	return err.Error()
+}
+
+func host(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "Slack"
+	}
+	return u.Host
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/bot/slack"
+	"github.com/certmedic/certmedic/commands"
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/store"
+)
+
+// This file joins the chat platforms to the program: their configuration,
+// their part of the record, and what they are told of incidents.
+
+// slackConfig is chat.slack of the configuration. Mode "" means: no Slack.
+type slackConfig struct {
+	Mode    string
+	Channel string
+	APIURL  string
+	Archive bool
+}
+
+var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,20}$`)
+
+// chat reads chat: of the configuration.
+func (r *yamlReader) chat(n node, c *config) {
+	r.mapping(n, "chat", fields{"slack": func(n node) {
+		s := slackConfig{Mode: slack.Socket}
+		never := func(n node) {
+			r.add(n, "chat.slack: a secret does not stand in this file", "set SLACK_APP_TOKEN, SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET (or ..._FILE) in the environment")
+		}
+		r.mapping(n, "chat.slack", fields{
+			"mode": func(n node) {
+				if s.Mode = r.text(n, "chat.slack.mode"); s.Mode != slack.Socket && s.Mode != slack.HTTP {
+					r.add(n, "chat.slack.mode: %q is none", "socket (nothing needs to reach this machine) or http", s.Mode)
+				}
+			},
+			"channel": func(n node) {
+				if s.Channel = r.text(n, "chat.slack.channel"); !channelID.MatchString(s.Channel) {
+					r.add(n, "chat.slack.channel: %q is no channel's id", "copy it from the end of the channel's details in Slack: C0123456789", s.Channel)
+				}
+			},
+			"api_url": func(n node) {
+				s.APIURL = r.text(n, "chat.slack.api_url")
+				if u, err := url.Parse(s.APIURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(withPort(u.Host))) {
+					r.add(n, "chat.slack.api_url: %q is no https URL", "leave it out, unless a proxy or a test stands in for Slack: https://slack-proxy.example.com/api/", s.APIURL)
+				}
+			},
+			"archive":   func(n node) { s.Archive = r.boolean(n, "chat.slack.archive") },
+			"app_token": never, "bot_token": never, "signing_secret": never, "token": never,
+		})
+		if !r.has(n, "channel") {
+			r.add(n, "chat.slack has no channel", "name the channel for alerts by its id: `channel: C0123456789`")
+		}
+		c.Slack = s
+	}})
+}
+
+func withPort(host string) string {
+	if strings.Contains(host, ":") {
+		return host
+	}
+	return host + ":80"
+}
+
+// environment reads a secret from NAME or from the file that NAME_FILE names.
+func environment(name string) (string, error) {
+	if file := os.Getenv(name + "_FILE"); file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("read %s_FILE: %w", name, err)
+		}
+		return strings.TrimSpace(string(b)), nil
+	}
+	return strings.TrimSpace(os.Getenv(name)), nil
+}
+
+// slackOptions are the adapter's options out of configuration and environment.
+func slackOptions(c slackConfig) (o slack.Options, err error) {
+	o = slack.Options{Mode: c.Mode, Channel: c.Channel, APIURL: c.APIURL, Archive: c.Archive}
+	for name, to := range map[string]*string{"SLACK_APP_TOKEN": &o.AppToken, "SLACK_BOT_TOKEN": &o.BotToken, "SLACK_SIGNING_SECRET": &o.Secret} {
+		if *to, err = environment(name); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// openSlack makes the adapter when it is configured. It must stop before the rooms do.
+func (p *program) openSlack() error {
+	if p.cfg.Slack.Mode == "" || !p.o.Listen {
+		return nil
+	}
+	o, err := slackOptions(p.cfg.Slack)
+	if err != nil {
+		return err
+	}
+	o.Rooms, o.Notes, o.Incidents = p.rooms, storeNotes{p.store, "chat/slack/"}, incidents{p}
+	o.Now, o.Log = time.Now, p.o.Log
+	if len(p.cfg.Hosts) > 0 {
+		o.Site = "https://" + p.cfg.Hosts[0]
+	} else if !loopback(p.cfg.Listen) {
+		o.Site = p.Address()
+	}
+	if p.o.tuneSlack != nil {
+		p.o.tuneSlack(&o)
+	}
+	if p.slack, err = slack.New(o); err != nil {
+		return fmt.Errorf("chat.slack: %w", err)
+	}
+	p.onStop("slack", p.slack.Close)
+	return nil
+}
+
+// storeNotes is a chat platform's part of the record, below a prefix.
+type storeNotes struct {
+	s      store.Store
+	prefix string
+}
+
+// Add implements bot.Notes.
+func (n storeNotes) Add(ctx context.Context, one bot.Note) (added bool, err error) {
+	err = n.s.Update(ctx, func(tx store.Tx) error {
+		there, err := tx.Get(n.prefix + one.Key)
+		if added = err == nil && there == nil; !added {
+			return err
+		}
+		return tx.Put(n.prefix+one.Key, one.Value)
+	})
+	return added && err == nil, err
+}
+
+// Put implements bot.Notes.
+func (n storeNotes) Put(ctx context.Context, ns ...bot.Note) error {
+	if len(ns) == 0 {
+		return nil
+	}
+	return n.s.Update(ctx, func(tx store.Tx) error {
+		for _, one := range ns {
+			var err error
+			if len(one.Value) == 0 {
+				err = tx.Delete(n.prefix + one.Key)
+			} else {
+				err = tx.Put(n.prefix+one.Key, one.Value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// List implements bot.Notes.
+func (n storeNotes) List(ctx context.Context, prefix string) (all []bot.Note, err error) {
+	err = n.s.View(ctx, func(tx store.Tx) error {
+		all = all[:0]
+		return tx.Scan(store.Range{Prefix: n.prefix + prefix}, func(key string, value []byte) error {
+			all = append(all, bot.Note{Key: strings.TrimPrefix(key, n.prefix), Value: append([]byte(nil), value...)})
+			return nil
+		})
+	})
+	return all, err
+}
+
+// incidents tells a chat platform of incidents.
+type incidents struct{ p *program }
+
+// lately is how long after its end an incident is still told of.
+const lately = 30 * 24 * time.Hour
+
+// Incidents implements slack.Incidents.
+func (s incidents) Incidents(ctx context.Context) ([]slack.Incident, error) {
+	list, err := s.p.book.List(ctx, incident.Filter{Limit: 200})
+	if err != nil {
+		return nil, err
+	}
+	var all []slack.Incident
+	for _, i := range list {
+		over := i.Status == incident.Closed || i.Status == incident.Cancelled || i.Status == incident.Duplicate
+		if over && time.Since(i.Updated) > lately {
+			continue
+		}
+		lead := i.Commander.Name
+		if lead == "" {
+			lead = "nobody yet"
+		}
+		line := fmt.Sprintf("%s SEV%d %s: %s", i.ID, i.Severity, i.Status, i.Title)
+		c := slack.Incident{ID: i.ID, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
+			Commander: commands.Person{ID: i.Commander.ID, Name: i.Commander.Name, Platform: i.Commander.Platform},
+			Card: commands.Reply{State: incidentLook(i), Headline: line, Public: true, Incident: i.ID,
+				Facts: []commands.Fact{{Name: "commander", Value: lead}, {Name: "declared", Value: i.Declared.UTC().Format("2006-01-02 15:04 UTC") + " by " + i.DeclaredBy.Name}},
+				Links: []commands.Link{{Label: i.ID, Path: "/incident/" + i.ID}, {Label: "draft", Path: "/incident/" + i.ID + "/draft"}}}}
+		if i.Drill {
+			c.Card.Facts = append(c.Card.Facts, commands.Fact{Name: "drill", Value: "this is an exercise"})
+		}
+		if len(i.Certificates) > 0 {
+			c.Card.Facts = append(c.Card.Facts, commands.Fact{Name: "certificate", Value: strings.Join(i.Certificates, ", ")})
+		}
+		if i.Impact != "" {
+			c.Card.Facts = append(c.Card.Facts, commands.Fact{Name: "impact", Value: i.Impact})
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func incidentLook(i incident.Incident) string {
+	switch {
+	case i.Status == incident.Resolved || i.Status == incident.Closed:
+		return commands.StateGood
+	case !i.Status.Open():
+		return commands.StateInfo
+	case i.Status == incident.Monitoring || i.Severity >= 3:
+		return commands.StateWarning
+	}
+	return commands.StateCritical
+}
+
+// Changed implements slack.Incidents.
+func (s incidents) Changed(ctx context.Context) <-chan struct{} {
+	out := make(chan struct{}, 1)
+	go func() {
+		defer close(out)
+		changes, err := s.p.store.Watch(ctx, "incident/")
+		if err != nil {
+			s.p.o.Log.Error("watch the incidents", "err", err)
+			<-ctx.Done()
+			return
+		}
+		for range changes {
+			select {
+			case out <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return out
+}

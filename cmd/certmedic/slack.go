@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/certmedic/certmedic/bot/slack"
+)
+
+// slackCommand sets Slack up: the manifest to paste, and whether all is well.
+func slackCommand() *cobra.Command {
+	c := &cobra.Command{Use: "slack", Short: "set up Slack: the app's manifest, and a check of it", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(slackManifestCommand(), slackCheckCommand())
+	return c
+}
+
+func slackManifestCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "manifest", Short: "print the app's manifest", Args: cobra.NoArgs,
+		Long: `manifest prints what api.slack.com/apps takes under "Create New App", "From a
+manifest": the commands from the table of verbs, and the least scopes.`,
+	}
+	asJSON := c.Flags().Bool("json", false, "print JSON instead of YAML")
+	url := c.Flags().String("url", "", "the public https `address` of certmedic, for mode http (default: Socket Mode)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		m := slack.NewManifest(*url)
+		var b []byte
+		var err error
+		if *asJSON {
+			b, err = json.MarshalIndent(m, "", "  ")
+			b = append(b, '\n')
+		} else {
+			b, err = yaml.Marshal(m)
+		}
+		if err != nil {
+			return fmt.Errorf("write the manifest: %w", err)
+		}
+		_, err = c.OutOrStdout().Write(b)
+		return err
+	}
+	return c
+}
+
+func slackCheckCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "check", Short: "ask Slack whether tokens, scopes, socket and channel are right", Args: cobra.NoArgs,
+		Long: `check asks Slack whether the tokens work, which scopes they have, whether Socket
+Mode opens and whether the bot is in its channel. It changes nothing. Each line
+is good or says what to do; the exit is 0 only when all are good.`,
+	}
+	file := configFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*file)
+		if err != nil {
+			return err
+		}
+		if cfg.Slack.Mode == "" {
+			return fmt.Errorf("%s has no chat.slack: add `chat: {slack: {channel: C0123456789}}`", cfg.File)
+		}
+		o, err := slackOptions(cfg.Slack)
+		if err != nil {
+			return err
+		}
+		bad := 0
+		for _, f := range slack.Check(c.Context(), o) {
+			if f.Good {
+				fmt.Fprintf(c.OutOrStdout(), "good  %s\n", f.Text)
+				continue
+			}
+			bad++
+			fmt.Fprintf(c.OutOrStdout(), "BAD   %s\n      %s\n", f.Text, f.Next)
+		}
+		if bad > 0 {
+			return &exitError{code: exitFailed, text: fmt.Sprintf("%d things are to be done", bad)}
+		}
+		return nil
+	}
+	return c
+}
