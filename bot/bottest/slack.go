@@ -320,7 +320,7 @@ func (f *Slack) DeliverAs(id, kind string, payload map[string]any) bool {
 		f.mu.Unlock()
 		wait := 10 * time.Millisecond
 		if n > 0 {
-			wait = time.Until(end)
+			wait = 300 * time.Millisecond // then once more: the socket may have gone
 		}
 		select {
 		case <-acked:
@@ -376,7 +376,7 @@ func (f *Slack) post(kind string, payload map[string]any) bool {
 
 // link is a Socket Mode connection.
 func (f *Slack) link(w http.ResponseWriter, r *http.Request) {
-	up := websocket.Upgrader{}
+	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	c, err := up.Upgrade(w, r, nil)
 	if err != nil {
 		return
@@ -430,6 +430,7 @@ func (f *Slack) Refresh() {
 		m.Lock()
 		_ = c.WriteJSON(map[string]any{"type": "disconnect", "reason": "refresh_requested"})
 		m.Unlock()
+		delete(f.sockets, c)
 	}
 }
 

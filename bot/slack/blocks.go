@@ -95,8 +95,14 @@ func (d drawing) bare(mark string) drawing {
 	return b
 }
 
+// options are the drawing for an edit or an ephemeral message; posts are those
+// of a new message, whose links are not to be unfolded: the hosts may be failing.
 func (d drawing) options() []slack.MsgOption {
-	return []slack.MsgOption{slack.MsgOptionText(d.text, false), slack.MsgOptionBlocks(d.blocks...), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
+	return []slack.MsgOption{slack.MsgOptionText(d.text, false), slack.MsgOptionBlocks(d.blocks...)}
+}
+
+func (d drawing) posts() []slack.MsgOption {
+	return append(d.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
 }
 
 func symbol(state string) string {

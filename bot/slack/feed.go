@@ -86,9 +86,15 @@ func (s *Slack) follow(ctx context.Context, room string) (*follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range ms {
-		f.cursor = max(f.cursor, m.Mark)
+	s.mu.Lock()
+	if s.first < 0 { // only once: what is said until this is written down counts
+		s.first = 0
+		for _, m := range ms {
+			s.first = max(s.first, m.Mark)
+		}
 	}
+	f.cursor = s.first
+	s.mu.Unlock()
 	return f, s.o.Notes.Put(ctx, note(cursorKey(room), []byte(strconv.Itoa(f.cursor))))
 }
 

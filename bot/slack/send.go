@@ -76,9 +76,9 @@ func (s *Slack) Post(ctx context.Context, p bot.Parcel) (string, error) {
 	}
 	d := draw(y, p.Mark())
 	d.link(s.o.Site, y.Reply.Links)
-	_, ts, err := s.api.PostMessageContext(ctx, p.Lane, d.options()...)
+	_, ts, err := s.api.PostMessageContext(ctx, p.Lane, d.posts()...)
 	if tooMuch(err) {
-		_, ts, err = s.api.PostMessageContext(ctx, p.Lane, d.bare(p.Mark()).options()...)
+		_, ts, err = s.api.PostMessageContext(ctx, p.Lane, d.bare(p.Mark()).posts()...)
 	}
 	if err != nil {
 		return "", s.judge(err)

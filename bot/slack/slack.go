@@ -99,6 +99,7 @@ type Slack struct {
 	rooms    map[string]string  // by channel
 	recent   []string           // what was said in main lately
 	replays  replays
+	first    int // where the first following of main began; -1: it has not
 
 	work    sync.WaitGroup
 	working context.Context // of accepted envelopes
@@ -128,7 +129,7 @@ func New(o Options) (*Slack, error) {
 		}
 	}
 	s := &Slack{o: o, ready: make(chan struct{}), said: map[string]bool{}, workers: map[string]chan struct{}{}, people: map[string]known{},
-		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}}
+		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}, first: -1}
 	s.status = Status{State: "connecting", Since: o.Now().UTC()}
 	s.http = &http.Client{Timeout: 10 * time.Second}
 	s.api = client(o, s.http, nil)
