@@ -46,6 +46,10 @@ type drawing struct {
 func draw(y say, mark string) drawing {
 	r := y.Reply
 	d := drawing{left: maxAll, text: escape(clip(strings.TrimSpace(looks[r.State]+" "+r.Headline), maxNotice))}
+	var press *slack.ActionBlock
+	if y.Used == "" && y.ID != "" {
+		press = d.buttons(y) // first: what they take, the rest cannot have
+	}
 	head := r.Headline
 	if look := looks[r.State]; look != "" {
 		head = look + ": " + head
@@ -67,14 +71,14 @@ func draw(y say, mark string) drawing {
 		steps = append(steps, strings.TrimSpace(symbol(l.State)+" "+l.Text))
 	}
 	d.long(strings.Join(steps, "\n"))
-	d.fence(table(r.Table))
+	d.fence(table(d.some(r.Table)))
 	if d.cut {
 		d.small("There is more than fits here.")
 	}
 	if y.Used != "" {
 		d.small(clip(y.Used, 300))
-	} else if y.ID != "" {
-		d.buttons(y)
+	} else if press != nil {
+		d.blocks = append(d.blocks, press)
 	}
 	if mark != "" && len(d.blocks) > 0 {
 		switch b := d.blocks[0].(type) {
@@ -162,7 +166,7 @@ func (d *drawing) fields(facts []commands.Fact) {
 
 // long is text of many lines, over several sections.
 func (d *drawing) long(s string) {
-	for _, part := range split(strings.TrimSpace(s), maxText) {
+	for _, part := range split(d.start(strings.TrimSpace(s)), maxText) {
 		if !d.room(size(part)) {
 			return
 		}
@@ -170,9 +174,37 @@ func (d *drawing) long(s string) {
 	}
 }
 
+// start is as much of a text as could ever fit.
+func (d *drawing) start(s string) string {
+	if len(s) <= 4*maxAll+4 {
+		return s
+	}
+	d.cut = true
+	return strings.ToValidUTF8(s[:4*maxAll+4], "")
+}
+
+// some is as much of a table as could ever fit, its cells at most 200 characters.
+func (d *drawing) some(t commands.Table) commands.Table {
+	if len(t.Rows) > 300 {
+		d.cut, t.Rows = true, t.Rows[:300]
+	}
+	rows := make([]commands.Row, len(t.Rows))
+	for i, r := range t.Rows {
+		rows[i].State = r.State
+		for _, c := range r.Cells {
+			if len(c) > 800 {
+				d.cut, c = true, clip(strings.ToValidUTF8(c[:800], ""), 200)
+			}
+			rows[i].Cells = append(rows[i].Cells, c)
+		}
+	}
+	t.Rows = rows
+	return t
+}
+
 // fence is text in fixed width, over several sections.
 func (d *drawing) fence(s string) {
-	for _, part := range split(strings.ReplaceAll(s, "`", "ˋ"), maxText-10) {
+	for _, part := range split(strings.ReplaceAll(d.start(s), "`", "ˋ"), maxText-10) {
 		if !d.room(size(part) + 8) {
 			return
 		}
@@ -181,7 +213,7 @@ func (d *drawing) fence(s string) {
 }
 
 // buttons are the reply's, with what they press behind them.
-func (d *drawing) buttons(y say) {
+func (d *drawing) buttons(y say) *slack.ActionBlock {
 	var es []slack.BlockElement
 	for i, b := range y.Reply.Buttons {
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: i, Label: b.Label})
@@ -198,11 +230,16 @@ func (d *drawing) buttons(y say) {
 		if b.Confirm != "" {
 			e.Confirm = slack.NewConfirmationBlockObject(text("Are you sure?"), text(fit(b.Confirm, 300)), text(fit(b.Label, 30)), text("Cancel"))
 		}
+		d.left -= size(e.Text.Text) + size(fit(b.Confirm, 300))
+		if b.Confirm != "" {
+			d.left -= 60
+		}
 		es = append(es, e)
 	}
-	if len(es) > 0 {
-		d.blocks = append(d.blocks, slack.NewActionBlock("", es...))
+	if len(es) == 0 {
+		return nil
 	}
+	return slack.NewActionBlock("", es...)
 }
 
 // link adds links to pages of the site.
@@ -281,13 +318,13 @@ func table(t commands.Table) string {
 		}
 		rows = append(rows, cells)
 	}
-	var wide []int
+	var widths []int
 	for _, r := range rows {
 		for i, c := range r {
-			if i == len(wide) {
-				wide = append(wide, 0)
+			if i == len(widths) {
+				widths = append(widths, 0)
 			}
-			wide[i] = max(wide[i], min(size(c), 60))
+			widths[i] = max(widths[i], min(size(c), 60))
 		}
 	}
 	var b strings.Builder
@@ -295,7 +332,7 @@ func table(t commands.Table) string {
 		line := ""
 		for i, c := range r {
 			c = strings.ReplaceAll(c, "\n", " ")
-			line += c + strings.Repeat(" ", max(wide[i]-size(c), 0)+2)
+			line += c + strings.Repeat(" ", max(widths[i]-size(c), 0)+2)
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
@@ -305,9 +342,22 @@ func table(t commands.Table) string {
 // size is the length as Slack counts it, once escaped.
 func size(s string) int { return utf8.RuneCountInString(escape(s)) }
 
+// wide is a character's size.
+func wide(c rune) int {
+	switch c {
+	case '&':
+		return 5
+	case '<', '>':
+		return 4
+	}
+	return 1
+}
+
+var special = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 // escape makes Slack's three special characters ordinary.
 func escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(bot.Clean(s))
+	return special.Replace(bot.Clean(s))
 }
 
 // clip cuts to n characters.
@@ -325,7 +375,7 @@ func fit(s string, n int) string {
 	}
 	r, left := []rune(s), n-1
 	for i, c := range r {
-		if left -= size(string(c)); left < 0 {
+		if left -= wide(c); left < 0 {
 			return string(r[:i]) + "…"
 		}
 	}
@@ -336,12 +386,12 @@ func fit(s string, n int) string {
 func split(s string, n int) []string {
 	var parts []string
 	for s != "" {
-		if size(s) <= n {
+		if len(s) <= n && size(s) <= n {
 			return append(parts, s)
 		}
 		left, end, line := n, 0, 0
 		for i, c := range s {
-			if left -= size(string(c)); left < 0 {
+			if left -= wide(c); left < 0 {
 				break
 			}
 			end = i + utf8.RuneLen(c)
@@ -351,6 +401,9 @@ func split(s string, n int) []string {
 		}
 		if line > end/2 {
 			end = line
+		}
+		if end == 0 {
+			return parts
 		}
 		if p := strings.TrimRight(s[:end], "\n"); p != "" {
 			parts = append(parts, p)
