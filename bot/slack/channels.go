@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -129,10 +130,14 @@ func (s *Slack) syncAll(ctx context.Context, follow func(room string)) (again ti
 		if err != nil && first == nil {
 			first = fmt.Errorf("%s: %w", i.ID, err)
 		}
+		var limited *slack.RateLimitedError
+		if errors.As(err, &limited) {
+			return again, first // the others would be told the same
+		}
 		if wait > 0 {
 			again = min(again, wait)
 		}
-		if _, ok := s.channelOf(i.ID); ok {
+		if c, ok := s.channelOf(i.ID); ok && !c.Archived {
 			follow(i.ID)
 		}
 	}

@@ -6,14 +6,19 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // maxBody is the longest request taken, in bytes.
 const maxBody = 1 << 20
 
+// bodyTime is how long a request's body may take to come.
+const bodyTime = 10 * time.Second
+
 // ServeHTTP takes POST /slack/events: slash commands, interactivity and events.
 // It answers 200 once the delivery is on the record, and 503 when it cannot be.
 func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, "the body is too long or was cut", http.StatusRequestEntityTooLarge)

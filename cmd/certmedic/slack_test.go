@@ -326,3 +326,91 @@ func BenchmarkSlackAck(b *testing.B) {
 		b.Fatalf("%d of %d acknowledged are on the record: %v", len(all), b.N, err)
 	}
 }
+
+// TestSlackKilled: the real program is killed between the acknowledgement and
+// the work; its next start does what was acknowledged, once.
+func TestSlackKilled(t *testing.T) {
+	f := bottest.NewSlack(t)
+	e := startLoop(t, 1, 1)
+	withSlack(t, f, e.cfg, slack.HTTP) // the environment
+	text, err := os.ReadFile(e.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, e.file, append(text, fmt.Sprintf("\nchat: {slack: {mode: http, channel: %s, api_url: %q}}\n", slackMain, f.URL())...))
+	k := &killer{t: t, e: e, acked: map[string]bool{}}
+	r := reader{t, f}
+	c, address, _ := k.start()
+	f.Events = address + "/slack/events"
+	r.types("ana", slackMain, "/incident declare sev2 images do not load")
+	r.sees("ben", slackMain, "INC-1 SEV2")
+	f.Fail("users.info", slices.Repeat([]string{"500"}, 50)...) // ben is not known yet: the work cannot begin
+	for i := range 5 {
+		r.types("ben", slackMain, fmt.Sprintf("/incident note INC-1 acknowledged-%d", i))
+	}
+	time.Sleep(50 * time.Millisecond)
+	if strings.Contains(f.Seen("ana", slackMain), "acknowledged-") {
+		t.Fatal("the work was done before the kill")
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	c, address, _ = k.start()
+	f.Events = address + "/slack/events"
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	f.Heal()
+	for i := range 5 {
+		r.sees("ana", slackMain, fmt.Sprintf("/incident note INC-1 acknowledged-%d", i))
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	p := startProgram(t, e.cfg, programOptions{Name: "test"})
+	entries, err := p.book.Timeline(t.Context(), "INC-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for i := range 5 {
+		n := 0
+		for j, x := range entries {
+			if strings.Contains(x.Text, fmt.Sprintf("acknowledged-%d", i)) {
+				n++
+				if j < at {
+					t.Errorf("note %d is out of order", i)
+				}
+				at = j
+			}
+		}
+		if n != 1 {
+			t.Errorf("note %d stands %d times on the timeline", i, n)
+		}
+	}
+}
+
+// TestSlackCommands: the manifest as YAML and JSON, and the check.
+func TestSlackCommands(t *testing.T) {
+	var out, errOut strings.Builder
+	if code := run(t.Context(), []string{"slack", "manifest"}, nil, &out, &errOut); code != 0 || !strings.Contains(out.String(), "command: /certcheck") || !strings.Contains(out.String(), "socket_mode_enabled: true") {
+		t.Errorf("%d %s %s", code, out.String(), errOut.String())
+	}
+	out.Reset()
+	if code := run(t.Context(), []string{"slack", "manifest", "--json", "--url", "https://c.example.org"}, nil, &out, &errOut); code != 0 || !strings.Contains(out.String(), `"request_url": "https://c.example.org/slack/events"`) {
+		t.Errorf("%d %s %s", code, out.String(), errOut.String())
+	}
+	f := bottest.NewSlack(t)
+	e := startLoop(t, 1, 1)
+	withSlack(t, f, e.cfg, slack.Socket)
+	text, err := os.ReadFile(e.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, e.file, append(text, fmt.Sprintf("\nchat: {slack: {channel: %s, api_url: %q}}\n", slackMain, f.URL())...))
+	out.Reset()
+	if code := run(t.Context(), []string{"slack", "check", "-c", e.file}, nil, &out, &errOut); code != 0 || !strings.Contains(out.String(), "good  the bot is in #tls") {
+		t.Errorf("%d %s %s", code, out.String(), errOut.String())
+	}
+	f.Revoke(true)
+	out.Reset()
+	if code := run(t.Context(), []string{"slack", "check", "-c", e.file}, nil, &out, &errOut); code != exitFailed || !strings.Contains(out.String(), "BAD   the bot's token does not work") || strings.Contains(out.String()+errOut.String(), bottest.SlackBotToken) {
+		t.Errorf("%d %s %s", code, out.String(), errOut.String())
+	}
+}
