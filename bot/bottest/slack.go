@@ -446,3 +446,10 @@ func (f *Slack) Heal() {
 	defer f.mu.Unlock()
 	clear(f.faults)
 }
+
+// Member puts the bot into a channel, or takes it out.
+func (f *Slack) Member(channel string, in bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.channels[channel].Members["U0BOT"] = in
+}

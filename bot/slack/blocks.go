@@ -45,7 +45,7 @@ type drawing struct {
 // draw draws a message; mark, when not "", tells it from all others.
 func draw(y say, mark string) drawing {
 	r := y.Reply
-	d := drawing{left: maxAll, text: escape(clip(strings.TrimSpace(looks[r.State]+" "+r.Headline), maxNotice))}
+	d := drawing{left: maxAll, text: or(escape(clip(strings.TrimSpace(looks[r.State]+" "+r.Headline), maxNotice)), "certmedic")}
 	var press *slack.ActionBlock
 	if y.Used == "" && y.ID != "" {
 		press = d.buttons(y) // first: what they take, the rest cannot have
@@ -135,7 +135,7 @@ func text(s string) *slack.TextBlockObject {
 }
 
 func (d *drawing) plain(s string) {
-	if s = strings.TrimSpace(s); s == "" {
+	if s = strings.TrimSpace(bot.Clean(s)); s == "" {
 		return
 	}
 	if s = fit(s, maxText); d.room(size(s)) {

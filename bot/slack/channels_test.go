@@ -218,3 +218,43 @@ func TestRestart(t *testing.T) {
 		}
 	}
 }
+
+// TestRemoved: the bot is taken out of the channel: the operator is told what
+// to do, answers still come, and what was to be said is said when it is back.
+func TestRemoved(t *testing.T) {
+	f := bottest.NewSlack(t)
+	st := start(t, f, nil, Options{})
+	f.Member(main, false)
+	st.types(t, "ana", main, "/public kept for later")
+	until(t, "what to do is told", func() bool { return strings.Contains(st.Status().Error, "/invite @certmedic") })
+	st.types(t, "ana", main, "/echo still answered")
+	st.sees(t, "ana", main, "echo: still answered")
+	f.Member(main, true)
+	st.sees(t, "ben", main, "public: kept for later")
+}
+
+// TestManyIncidents: 50 incidents at once, while Slack limits: each gets its
+// channel, one, with its card.
+func TestManyIncidents(t *testing.T) {
+	f := bottest.NewSlack(t)
+	b := newBook()
+	f.Fail("conversations.create", "500", "lost", "429", "lost", "500")
+	f.Fail("pins.add", "500", "429")
+	start(t, f, nil, Options{Incidents: b})
+	for i := range 50 {
+		b.set(Incident{ID: fmt.Sprintf("INC-%d", i+1), Topic: "t", Open: true, Updated: time.Now()})
+	}
+	until(t, "50 channels", func() bool {
+		n := 0
+		for i := range 50 {
+			c, ok := f.Channel(fmt.Sprintf("inc-%d", i+1))
+			if _, two := f.Channel(fmt.Sprintf("inc-%d-2", i+1)); two {
+				t.Fatalf("INC-%d has two channels", i+1)
+			}
+			if ok && strings.Contains(f.Seen("ben", c.ID), "critical: t") {
+				n++
+			}
+		}
+		return n == 50
+	})
+}

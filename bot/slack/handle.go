@@ -296,6 +296,7 @@ func (s *Slack) undo(ctx context.Context, text string) string {
 
 // undo is Slack's markup taken back; handle returns a user's, or "".
 func undo(text string, handle func(id string) string) string {
+	text = bot.Clean(text) // first: nothing is to become a tag by losing a character
 	text = userTag.ReplaceAllStringFunc(text, func(m string) string {
 		p := userTag.FindStringSubmatch(m)
 		if h := handle(p[1]); h != "" {
@@ -322,7 +323,7 @@ func undo(text string, handle func(id string) string) string {
 		}
 		return p[1]
 	})
-	return bot.Clean(entities.Replace(text))
+	return entities.Replace(text)
 }
 
 func or(a, b string) string {
