@@ -176,6 +176,15 @@ func TestDuplicates(t *testing.T) {
 	if n := strings.Count(f.Seen("ben", main), "public: once"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, f.Seen("ben", main))
 	}
+	p = map[string]any{"command": "/echo", "text": "to me", "user_id": bottest.SlackUser("ana"), "user_name": "ana", "channel_id": main, "trigger_id": "t.2"}
+	f.DeliverAs("env-c", "slash_commands", p)
+	st.sees(t, "ana", main, "echo: to me")
+	f.DeliverAs("env-d", "slash_commands", p)
+	st.types(t, "ana", main, "/echo after it")
+	st.sees(t, "ana", main, "echo: after it")
+	if n := len(f.Calls("chat.postEphemeral")); n != 1 {
+		t.Errorf("the private answer was given %d times", n)
+	}
 	// A button's delivery, twice.
 	st.types(t, "ana", main, "/buttons")
 	st.sees(t, "ben", main, "Renew")
