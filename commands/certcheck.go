@@ -100,7 +100,7 @@ func (c *call) checkEndpoints(ctx context.Context, name string, cert renew.Certi
 		return Reply{}, err
 	}
 	r := c.draw(name, cert, reports)
-	r.Buttons = []Button{{Label: "Recheck", Command: c.retype()}}
+	r.Buttons = []Button{{Label: "Check again", Command: c.retype()}}
 	return r, nil
 }
 
@@ -154,7 +154,7 @@ func (c *call) checkButtons(ctx context.Context, s renew.Standing) ([]Button, er
 	}
 	return append(b, renewButton,
 		Button{Label: "Rehearse", Command: "/certcheck rehearse " + name},
-		Button{Label: "Recheck", Command: "/certcheck " + name}), nil
+		Button{Label: "Check again", Command: "/certcheck " + name}), nil
 }
 
 // declareButton declares with a ready title: SEV1 when every host fails, else SEV2.

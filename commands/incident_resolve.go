@@ -86,7 +86,7 @@ func (c *call) stillFailing(i incident.Incident, failing []string) error {
 	p.Message += " " + end(listed(failing, 6))
 	r := Reply{State: StateCritical, Headline: p.Message, Body: p.Hint}
 	for _, name := range i.Certificates[:min(1, len(i.Certificates))] {
-		r.Buttons = []Button{{Label: "Renew plan", Command: "/renew " + name, Style: "primary"}, {Label: "Recheck", Command: "/certcheck " + name}}
+		r.Buttons = []Button{{Label: "Renew plan", Command: "/renew " + name, Style: "primary"}, {Label: "Check again", Command: "/certcheck " + name}}
 	}
 	return &refused{p, r}
 }
