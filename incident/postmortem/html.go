@@ -175,5 +175,5 @@ th,td{border-bottom:1px solid var(--line);padding:4px 12px 4px 0;text-align:left
 section[aria-labelledby=pm-timeline] td:first-child,section[aria-labelledby=pm-appendix] td:first-child{white-space:nowrap}
 section[aria-labelledby=pm-timeline] td:nth-last-child(3){min-width:28ch}
 .picture{max-width:none}tr:target,:target{outline:2px solid var(--link)}
-@media print{main{max-width:none;padding:0}section{break-inside:auto}h2,h3{break-after:avoid}tr,figure{break-inside:avoid}section+section h2{margin-top:20px}.permalink{display:none}.scroll{overflow:visible}table{font-size:10px;max-width:100%}th,td{padding-right:8px}td,td code{overflow-wrap:anywhere}td code{font-size:9px}.picture{width:100%;height:auto}a{color:inherit}}
+@media print{main{max-width:none;padding:0}section{break-inside:auto}h2,h3{break-after:avoid}tr,figure{break-inside:avoid}section+section h2{margin-top:20px}.permalink{display:none}.scroll{overflow:visible}table{font-size:10px;max-width:100%}th,td{padding-right:8px}td{min-width:8ch}td,td code{overflow-wrap:anywhere}td code{font-size:9px}.picture{width:100%;height:auto}a{color:inherit}}
 `
