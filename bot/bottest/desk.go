@@ -23,7 +23,7 @@ const Hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> \" onmous
 //	/echo X      a private reply "echo: X"
 //	/public X    a public reply "public: X" with a body, a fact, a table and a link
 //	/slow X      a private reply after Release(X)
-//	/buttons     a public reply with the buttons Renew and Recheck
+//	/buttons     a public reply with the buttons Renew and Check again
 //	/long        a private reply of 2000 lines
 //	/hostile     a public reply that is Hostile all over
 //	/panic X     a panic
@@ -62,7 +62,7 @@ func (d *Desk) Do(ctx context.Context, q commands.Request, post func(commands.Po
 	case "/buttons":
 		return commands.Reply{State: commands.StateWarning, Headline: "a choice", Public: true, Buttons: []commands.Button{
 			{Label: "Renew", Command: "/public pressed", Style: "primary"},
-			{Label: "Recheck", Command: "/echo rechecked"},
+			{Label: "Check again", Command: "/echo rechecked"},
 		}}
 	case "/long":
 		var b strings.Builder

@@ -211,7 +211,7 @@ func (s *Site) certificate(w http.ResponseWriter, r *http.Request) {
 	p.Title = row.Name + " " + symbols[row.State] + " " + row.Word
 	p.Here = "estate"
 	p.Incidents = incidentRows(commands.IncidentsPage{At: c.At, Incidents: c.Incidents})
-	p.Say = []quick{{"Recheck", "/certcheck " + row.Name}, {"Renew", "/renew " + row.Name}, {"Rehearse", "/certcheck rehearse " + row.Name}}
+	p.Say = []quick{{"Check again", "/certcheck " + row.Name}, {"Renew", "/renew " + row.Name}, {"Rehearse", "/certcheck rehearse " + row.Name}}
 	if row.State == commands.StateCritical {
 		p.Say = append(p.Say, quick{"Declare", "/incident declare " + row.Name + " " + row.Word + " --cert " + row.Name})
 	}

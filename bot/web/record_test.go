@@ -186,7 +186,7 @@ func (d nightDesk) Do(ctx context.Context, q commands.Request, post func(command
 				{State: "critical", Cells: []string{"media", "expired", "ended 19 min ago", "1 of 4", "failed 13 min ago"}},
 				{State: "warning", Cells: []string{"api", "renewal overdue", "9 d left", "2 of 2", "5 h ago"}},
 				{State: "good", Cells: []string{"www", "good", "61 d left", "2 of 2", "5 h ago"}}}},
-			Buttons: []commands.Button{{Label: "Declare", Command: "/incident declare media expired --cert media", Style: "primary"}, {Label: "Renew media", Command: "/renew media"}, {Label: "Recheck", Command: "/certcheck"}},
+			Buttons: []commands.Button{{Label: "Declare", Command: "/incident declare media expired --cert media", Style: "primary"}, {Label: "Renew media", Command: "/renew media"}, {Label: "Check again", Command: "/certcheck"}},
 			Links:   []commands.Link{{Label: "Estate", Path: "/estate"}}}
 	case "/renew media":
 		return commands.Reply{State: commands.StateCritical, Headline: "media cannot be renewed with http-01 now: 192.0.2.13 answers 404 for the planted token.",

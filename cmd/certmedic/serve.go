@@ -42,6 +42,7 @@ and goes on at the next start; serve says which.`,
 		if err != nil {
 			return err
 		}
+		beThrifty()
 		o := programOptions{Name: "certmedic serve", Log: newLog(c.ErrOrStderr(), *verbose), Listen: true, Watch: true, Token: token}
 		if *withConsole {
 			o.Console = &console.Options{By: terminalPerson("console"), In: c.InOrStdin(), Out: c.OutOrStdout(), History: historyFile(cfg.Data)}
