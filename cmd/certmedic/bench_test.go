@@ -183,7 +183,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 			b.Fatal(err)
 		}
 		waitChecked(b, binary, file, 1000)
-		time.Sleep(10 * time.Second) // idle: what was found is told, and memory given back
+		time.Sleep(15 * time.Second) // idle: what was found is told, and memory given back
 		mb := residentMB(b, c.Process.Pid)
 		_ = c.Process.Kill()
 		_ = c.Wait()
