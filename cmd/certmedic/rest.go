@@ -50,7 +50,7 @@ func freeMemory() { debug.FreeOSMemory() }
 
 // thrift is the garbage collector's target for a server that mostly waits: less
 // memory for a little more processor time while there is work.
-const thrift = 35 // per cent
+const thrift = 25 // per cent
 
 // beThrifty sets it, unless the person who starts the program has a say (GOGC).
 func beThrifty() {
