@@ -146,7 +146,7 @@ func (s *Slack) syncAll(ctx context.Context, follow func(room string)) (again ti
 
 // sync makes one incident's channel as it should be. wait, when not 0, is
 // when to look again.
-func (s *Slack) sync(ctx context.Context, i Incident) (wait time.Duration, err error) {
+func (s *Slack) sync(ctx context.Context, i bot.Incident) (wait time.Duration, err error) {
 	s.mu.Lock()
 	c, begun := s.channels[i.ID]
 	s.mu.Unlock()
@@ -199,7 +199,7 @@ func (s *Slack) sync(ctx context.Context, i Incident) (wait time.Duration, err e
 
 // create makes a channel. The name is written down first: a process that was
 // killed in between finds its own channel again.
-func (s *Slack) create(ctx context.Context, i Incident, c channel) (channel, error) {
+func (s *Slack) create(ctx context.Context, i bot.Incident, c channel) (channel, error) {
 	base := strings.ToLower(i.ID)
 	if c.Name != "" {
 		if id, err := s.own(ctx, c.Name); err != nil && slackError(err) != "missing_scope" {

@@ -17,13 +17,13 @@ import (
 // book is Incidents for tests.
 type book struct {
 	mu      sync.Mutex
-	all     map[string]Incident
+	all     map[string]bot.Incident
 	changed chan struct{}
 }
 
-func newBook() *book { return &book{all: map[string]Incident{}, changed: make(chan struct{}, 1)} }
+func newBook() *book { return &book{all: map[string]bot.Incident{}, changed: make(chan struct{}, 1)} }
 
-func (b *book) set(i Incident) {
+func (b *book) set(i bot.Incident) {
 	b.mu.Lock()
 	i.Card = commands.Reply{State: commands.StateCritical, Headline: i.Topic, Incident: i.ID}
 	b.all[i.ID] = i
@@ -34,10 +34,10 @@ func (b *book) set(i Incident) {
 	}
 }
 
-func (b *book) Incidents(context.Context) ([]Incident, error) {
+func (b *book) Incidents(context.Context) ([]bot.Incident, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all []Incident
+	var all []bot.Incident
 	for _, i := range b.all {
 		all = append(all, i)
 	}
@@ -60,7 +60,7 @@ func TestIncidentChannel(t *testing.T) {
 	b := newBook()
 	f.Fail("conversations.create", "500", "name_taken") // somebody else has inc-7
 	st := start(t, f, nil, Options{Incidents: b, Archive: true, ArchiveAfter: 50 * time.Millisecond})
-	i := Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: <!channel> & images", Open: true, Updated: time.Now()}
+	i := bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: <!channel> & images", Open: true, Updated: time.Now()}
 	b.set(i)
 	st.post(t, "INC-7", "declared.")
 	until(t, "the channel", func() bool { c, ok := f.Channel("inc-7-2"); return ok && len(c.Pins) == 1 && c.Topic != "" })
@@ -99,7 +99,7 @@ func TestChannelOnce(t *testing.T) {
 	b := newBook()
 	f.Fail("conversations.create", "lost")
 	st := start(t, f, nil, Options{Incidents: b})
-	b.set(Incident{ID: "INC-8", Topic: "t", Open: true, Updated: time.Now()})
+	b.set(bot.Incident{ID: "INC-8", Topic: "t", Open: true, Updated: time.Now()})
 	until(t, "the card", func() bool { c, ok := f.Channel("inc-8"); return ok && len(c.Pins) == 1 })
 	if _, two := f.Channel("inc-8-2"); two || st.Status().Error != "" {
 		t.Errorf("a second channel was made: %v; %+v", two, st.Status())
@@ -110,7 +110,7 @@ func TestChannelOnce(t *testing.T) {
 func TestPrivateIncident(t *testing.T) {
 	f := bottest.NewSlack(t)
 	b := newBook()
-	b.set(Incident{ID: "INC-9", Topic: "t", Open: true, Private: true, Updated: time.Now()})
+	b.set(bot.Incident{ID: "INC-9", Topic: "t", Open: true, Private: true, Updated: time.Now()})
 	st := start(t, f, nil, Options{Incidents: b})
 	<-st.ready
 	for _, room := range []string{"main", "INC-9"} {
@@ -133,8 +133,8 @@ func TestDegrade(t *testing.T) {
 	f.Lack("users.info")
 	b := newBook()
 	st := start(t, f, nil, Options{Incidents: b})
-	b.set(Incident{ID: "INC-3", Topic: "t", Open: true, Updated: time.Now()})
-	b.set(Incident{ID: "INC-4", Topic: "t", Open: true, Updated: time.Now()})
+	b.set(bot.Incident{ID: "INC-3", Topic: "t", Open: true, Updated: time.Now()})
+	b.set(bot.Incident{ID: "INC-4", Topic: "t", Open: true, Updated: time.Now()})
 	st.post(t, "main", "both rooms.")
 	st.sees(t, "ben", main, "both rooms.")
 	st.post(t, "INC-3", "both rooms.")
@@ -242,7 +242,7 @@ func TestManyIncidents(t *testing.T) {
 	f.Fail("pins.add", "500", "429")
 	start(t, f, nil, Options{Incidents: b})
 	for i := range 50 {
-		b.set(Incident{ID: fmt.Sprintf("INC-%d", i+1), Topic: "t", Open: true, Updated: time.Now()})
+		b.set(bot.Incident{ID: fmt.Sprintf("INC-%d", i+1), Topic: "t", Open: true, Updated: time.Now()})
 	}
 	until(t, "50 channels", func() bool {
 		n := 0

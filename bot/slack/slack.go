@@ -17,7 +17,6 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/certmedic/certmedic/bot"
-	"github.com/certmedic/certmedic/commands"
 )
 
 // This file holds the adapter, its parts and its life. How things come in is
@@ -30,38 +29,19 @@ const (
 	HTTP   = "http"
 )
 
-// Incident is what a channel shows of an incident.
-type Incident struct {
-	ID        string
-	Topic     string         // one line: severity, status, title, commander
-	Card      commands.Reply // pinned in its channel, edited on every change
-	Commander commands.Person
-	Private   bool // it gets no channel, and nothing of it is said in Slack
-	Open      bool
-	Updated   time.Time
-}
-
-// Incidents tells of incidents.
-type Incidents interface {
-	// Incidents returns those that are open or ended lately.
-	Incidents(ctx context.Context) ([]Incident, error)
-	// Changed sends after every change, until ctx ends.
-	Changed(ctx context.Context) <-chan struct{}
-}
-
 // Options are what the adapter is made of.
 type Options struct {
 	Rooms     *bot.Rooms
 	Notes     bot.Notes
-	Incidents Incidents // nil: no channels of incidents
-	Mode      string    // Socket or HTTP
-	Channel   string    // id of the channel that is the room "main"
-	Archive   bool      // channels of ended incidents are archived
-	APIURL    string    // "": Slack's own
-	AppToken  string    // xapp-..., for Socket Mode
-	BotToken  string    // xoxb-...
-	Secret    string    // the signing secret, for HTTP
-	Site      string    // where the pages are, for links; "": no links
+	Incidents bot.Incidents // nil: no channels of incidents
+	Mode      string        // Socket or HTTP
+	Channel   string        // id of the channel that is the room "main"
+	Archive   bool          // channels of ended incidents are archived
+	APIURL    string        // "": Slack's own
+	AppToken  string        // xapp-..., for Socket Mode
+	BotToken  string        // xoxb-...
+	Secret    string        // the signing secret, for HTTP
+	Site      string        // where the pages are, for links; "": no links
 	Now       func() time.Time
 	Log       *slog.Logger
 

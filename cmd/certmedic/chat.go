@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -176,13 +177,13 @@ type incidents struct{ p *program }
 // lately is how long after its end an incident is still told of.
 const lately = 30 * 24 * time.Hour
 
-// Incidents implements slack.Incidents.
-func (s incidents) Incidents(ctx context.Context) ([]slack.Incident, error) {
+// Incidents implements bot.Incidents.
+func (s incidents) Incidents(ctx context.Context) ([]bot.Incident, error) {
 	list, err := s.p.book.List(ctx, incident.Filter{Limit: 200})
 	if err != nil {
 		return nil, err
 	}
-	var all []slack.Incident
+	var all []bot.Incident
 	for _, i := range list {
 		over := i.Status == incident.Closed || i.Status == incident.Cancelled || i.Status == incident.Duplicate
 		if over && time.Since(i.Updated) > lately {
@@ -193,7 +194,7 @@ func (s incidents) Incidents(ctx context.Context) ([]slack.Incident, error) {
 			lead = "nobody yet"
 		}
 		line := fmt.Sprintf("%s SEV%d %s: %s", i.ID, i.Severity, i.Status, i.Title)
-		c := slack.Incident{ID: i.ID, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
+		c := bot.Incident{ID: i.ID, Title: i.Title, Drill: i.Drill, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
 			Commander: commands.Person{ID: i.Commander.ID, Name: i.Commander.Name, Platform: i.Commander.Platform},
 			Card: commands.Reply{State: incidentLook(i), Headline: line, Public: true, Incident: i.ID,
 				Facts: []commands.Fact{{Name: "commander", Value: lead}, {Name: "declared", Value: i.Declared.UTC().Format("2006-01-02 15:04 UTC") + " by " + i.DeclaredBy.Name}},
@@ -207,9 +208,36 @@ func (s incidents) Incidents(ctx context.Context) ([]slack.Incident, error) {
 		if i.Impact != "" {
 			c.Card.Facts = append(c.Card.Facts, commands.Fact{Name: "impact", Value: i.Impact})
 		}
+		s.belongs(&c, i)
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// belongs says who and what is part of an incident.
+func (s incidents) belongs(c *bot.Incident, i incident.Incident) {
+	add := func(p incident.Person) {
+		if p.ID != "" && !slices.ContainsFunc(c.People, func(q commands.Person) bool { return q.ID == p.ID }) {
+			c.People = append(c.People, commands.Person{ID: p.ID, Name: p.Name, Platform: p.Platform})
+		}
+	}
+	add(i.DeclaredBy)
+	add(i.Commander)
+	for _, r := range i.Roles {
+		add(r.Person)
+	}
+	for _, name := range i.Certificates {
+		cert, ok := s.p.cfg.Inventory.Certificate(name)
+		if !ok {
+			continue
+		}
+		if c.Runbook == "" {
+			c.Runbook = cert.Runbook
+		}
+		if cert.Owner != "" && !slices.Contains(c.Teams, cert.Owner) {
+			c.Teams = append(c.Teams, cert.Owner)
+		}
+	}
 }
 
 func incidentLook(i incident.Incident) string {
@@ -224,7 +252,7 @@ func incidentLook(i incident.Incident) string {
 	return commands.StateCritical
 }
 
-// Changed implements slack.Incidents.
+// Changed implements bot.Incidents.
 func (s incidents) Changed(ctx context.Context) <-chan struct{} {
 	out := make(chan struct{}, 1)
 	go func() {
