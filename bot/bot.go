@@ -153,7 +153,7 @@ func (r *Rooms) Post(ctx context.Context, p commands.Post) error {
 		if m, ok := rm.keyed(p.Reply.Key); ok {
 			return m.edited(p.Reply, r.now()), nil
 		}
-		return Message{At: r.at(p.At), By: Bot, Reply: p.Reply}, nil
+		return Message{At: r.at(p.At), By: Bot, Reply: p.Reply, For: p.For}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("post in room %q: %w", rm.name, err)

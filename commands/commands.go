@@ -114,6 +114,7 @@ type Post struct {
 	Room  string    `json:"room"` // "main" or "INC-7"
 	Reply Reply     `json:"reply"`
 	At    time.Time `json:"at"`
+	For   string    `json:"for,omitempty"` // only this person id is to see it; "": everybody
 }
 
 // Team is a group of people of the configuration.

@@ -24,7 +24,13 @@ func isRenewal(s string) bool  { return renewalID.MatchString(s) }
 
 // visible reports whether a person may see an incident outside its own room.
 func visible(i incident.Incident, by Person) bool {
-	return !i.Private || by.ID != "" && (i.DeclaredBy.ID == by.ID || i.Commander.ID == by.ID)
+	return !i.Private || partOf(i, by.ID)
+}
+
+// partOf reports whether somebody declared an incident or has a role in it.
+func partOf(i incident.Incident, id string) bool {
+	return id != "" && (i.DeclaredBy.ID == id || i.Commander.ID == id ||
+		slices.ContainsFunc(i.Roles, func(r incident.Role) bool { return r.Person.ID == id }))
 }
 
 // incident finds the incident that a line is about: named right after the

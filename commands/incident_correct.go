@@ -42,6 +42,10 @@ func edit(ctx context.Context, c *call) (Reply, error) {
 	}
 	_, cut := incident.Clean(text, len(text))
 	to, err := c.d.o.Book.Correct(ctx, i.ID, e.ID, incident.Correction{Text: text}, c.correction())
+	var other *incident.PinnedElsewhereError
+	if errors.As(err, &other) {
+		return Reply{}, c.pinnedElsewhere(ctx, other)
+	}
 	if err != nil {
 		return Reply{}, c.bookError(i, err)
 	}
@@ -164,6 +168,7 @@ func correctable(i incident.Incident, e incident.Entry) error {
 	if e.Evidence.Change.What == "dropped" {
 		e.Evidence.Change = incident.ChangeEvidence{}
 	}
+	e.Evidence.Pin = incident.PinEvidence{} // a message is what somebody said
 	switch {
 	case e.Evidence.Change.What != "":
 		p.Message = fmt.Sprintf("%s records a change of the incident (%s), so it stays as it is.", e.ID, e.Evidence.Change.What)

@@ -14,38 +14,44 @@ import (
 )
 
 func exportVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident export", Args: "[INC] json|csv", Summary: "the timeline as a file, every version of every line with its hash",
-		Example: "/incident export INC-7 csv", Rare: true}, max: 2, run: func(ctx context.Context, c *call) (Reply, error) {
-		i, err := c.incident(ctx)
-		if err != nil {
-			return Reply{}, err
-		}
-		form, _ := c.args.take()
-		form = strings.ToLower(form)
-		if form == "" {
-			form = "json"
-		}
-		if form != "json" && form != "csv" {
-			return Reply{}, c.v.problem("bad_form", quote(form)+" is not a form of the timeline: there are json and csv.")
-		}
-		es, err := c.d.o.Book.History(ctx, i.ID)
-		if err != nil {
-			return Reply{}, fmt.Errorf("history of %s: %w", i.ID, err)
-		}
-		f := File{Name: i.ID + "-timeline." + form}
-		if form == "csv" {
-			f.Type = "text/csv; charset=utf-8"
-			f.Data, err = timelineCSV(es)
-		} else {
-			f.Type = "application/json"
-			f.Data, err = timelineJSON(i, es)
-		}
-		if err != nil {
-			return Reply{}, fmt.Errorf("export %s as %s: %w", i.ID, form, err)
-		}
-		return Reply{State: StateInfo, Headline: fmt.Sprintf("%s: %s of the timeline as %s, in the order of writing.", i.ID, plural(len(es), "line"), strings.ToUpper(form)),
-			Files: []File{f}, Links: []Link{{i.ID, incidentPath(i.ID)}}}, nil
-	}}
+	return &verb{Verb: Verb{Name: "incident export", Args: "[INC] json|csv|zip", Summary: "the timeline as a file, every version of every line with its hash; zip has both and the images",
+		Example: "/incident export INC-7 csv", Rare: true}, max: 2, run: export}
+}
+
+func export(ctx context.Context, c *call) (Reply, error) {
+	i, err := c.incident(ctx)
+	if err != nil {
+		return Reply{}, err
+	}
+	form, _ := c.args.take()
+	form = strings.ToLower(form)
+	if form == "" {
+		form = "json"
+	}
+	if form != "json" && form != "csv" && form != "zip" {
+		return Reply{}, c.v.problem("bad_form", quote(form)+" is not a form of the timeline: there are json, csv and zip.")
+	}
+	es, err := c.d.o.Book.History(ctx, i.ID)
+	if err != nil {
+		return Reply{}, fmt.Errorf("history of %s: %w", i.ID, err)
+	}
+	f := File{Name: i.ID + "-timeline." + form}
+	switch form {
+	case "csv":
+		f.Type = "text/csv; charset=utf-8"
+		f.Data, err = timelineCSV(es)
+	case "zip":
+		f.Type = "application/zip"
+		f.Data, err = c.timelineZip(ctx, i, es)
+	default:
+		f.Type = "application/json"
+		f.Data, err = timelineJSON(i, es)
+	}
+	if err != nil {
+		return Reply{}, fmt.Errorf("export %s as %s: %w", i.ID, form, err)
+	}
+	return Reply{State: StateInfo, Headline: fmt.Sprintf("%s: %s of the timeline as %s, in the order of writing.", i.ID, plural(len(es), "line"), strings.ToUpper(form)),
+		Files: []File{f}, Links: []Link{{i.ID, incidentPath(i.ID)}}}, nil
 }
 
 // timelineJSON is the incident and every line ever written, the evidence whole.

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,6 +162,23 @@ func (d *Desk) Draft(ctx context.Context, id, form string) (File, error) {
 		return File{}, err
 	}
 	return fileOf(i.ID, draft, form)
+}
+
+// Image returns an image of a message pinned to an incident, by its SHA-256 in
+// hexadecimal, or a Problem.
+func (d *Desk) Image(ctx context.Context, id, sha256 string) (File, error) {
+	i, err := d.named(ctx, id)
+	if err != nil {
+		return File{}, err
+	}
+	data, kind, err := d.o.Book.Image(ctx, i.ID, sha256)
+	if errors.Is(err, incident.ErrNotFound) {
+		return File{}, Problem{Code: "unknown_image", Message: i.ID + " has no such image.", Hint: "Its page shows the ones that it has."}
+	}
+	if err != nil {
+		return File{}, fmt.Errorf("read an image of %s: %w", i.ID, err)
+	}
+	return File{Name: i.ID + "-" + short16(strings.ToLower(sha256)) + "." + strings.TrimPrefix(kind, "image/"), Type: kind, Data: data}, nil
 }
 
 // draft draws the postmortem from the record alone.

@@ -18,6 +18,8 @@ package incident
 //	incident/remind/00000007           diskReminders
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
+//	incident/pin/<sum>                 number of the incident that has that chat message
+//	image/INC-7/...                    images of pinned messages, see image.go
 //
 // The rule for changing a type: a new field is added with omitempty or
 // omitzero, so that an old value still encodes to the same bytes (Verify
@@ -46,6 +48,8 @@ const (
 	keyOpen    = "incident/open/"
 	keyDeclare = "incident/key/"
 	keyAlert   = "incident/alert/"
+	keyPin     = "incident/pin/"
+	keyImage   = "image/"
 
 	keyTasks    = "incident/tasks"
 	keyTask     = "incident/task/"
@@ -77,9 +81,10 @@ type diskIncident struct {
 	Spoke        time.Time   `json:"spoke,omitzero"`
 	DraftDone    time.Time   `json:"draft_done,omitzero"`
 	Disputes     []diskClaim `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
-	Entries      int         `json:"entries"`            // number of the last entry
-	Lines        int         `json:"lines"`              // number of the last line
-	Head         string      `json:"head"`               // hash of the last line
+	ImageBytes   int64       `json:"image_bytes,omitempty"`
+	Entries      int         `json:"entries"` // number of the last entry
+	Lines        int         `json:"lines"`   // number of the last line
+	Head         string      `json:"head"`    // hash of the last line
 	Updated      time.Time   `json:"updated"`
 }
 

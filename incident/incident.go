@@ -147,6 +147,7 @@ type Evidence struct {
 	Change    ChangeEvidence    `json:"change,omitzero"`
 	Rehearsal RehearsalEvidence `json:"rehearsal,omitzero"`
 	Alert     AlertEvidence     `json:"alert,omitzero"`
+	Pin       PinEvidence       `json:"pin,omitzero"`
 }
 
 // CheckEvidence is a check of a certificate's endpoints.

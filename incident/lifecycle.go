@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -192,8 +193,9 @@ func (b *Book) duplicate(ctx context.Context, id, of string, c Change, word stri
 	})
 }
 
-// mergeBatch is how many lines one transaction copies: each is two keys.
-const mergeBatch = 30
+// mergeBatch is how many lines one transaction copies: each is two keys, a
+// pinned message two more.
+const mergeBatch = 20
 
 // Merge ends an incident and carries over to another what people said and what
 // was measured, at its own time and under the name of who said it; its
@@ -227,6 +229,9 @@ func (b *Book) Merge(ctx context.Context, id, into string, c Change) (target Inc
 	}
 	lines = slices.DeleteFunc(lines, func(e Entry) bool { return e.Evidence.Change.What != "" && e.Evidence.Change.What != "impact" })
 	for batch := range slices.Chunk(lines, mergeBatch) {
+		if err := b.carryImages(ctx, from.ID, target.ID, batch); err != nil {
+			return target, copied, err
+		}
 		n, err := b.carry(ctx, from.ID, target.ID, batch)
 		if copied += n; err != nil {
 			return target, copied, err
@@ -268,7 +273,7 @@ func (b *Book) carry(ctx context.Context, from, to string, lines []Entry) (n int
 			key := "merge/" + from + "/" + e.ID
 			have := false
 			for _, k := range []string{key, e.Key} {
-				if k == "" {
+				if k == "" || k == e.Key && e.Kind == PinKind { // a message that was taken off there comes back
 					continue
 				}
 				v, err := p.tx.Get(onceKey(p.r.Num, k))
@@ -280,9 +285,7 @@ func (b *Book) carry(ctx context.Context, from, to string, lines []Entry) (n int
 			if have {
 				continue
 			}
-			e.Text, e.Key = "From "+from+": "+e.Text, key
-			e.Evidence.Change = ChangeEvidence{}
-			l, err := p.write(e)
+			l, err := p.carried(from, key, e)
 			if err != nil {
 				return err
 			}
@@ -296,4 +299,41 @@ func (b *Book) carry(ctx context.Context, from, to string, lines []Entry) (n int
 		return nil
 	})
 	return n, err
+}
+
+// carried writes the copy of a line. A pinned message is here from now on; one
+// that was taken off here comes back.
+func (p *page) carried(from, key string, e Entry) (diskLine, error) {
+	pin := &e.Evidence.Pin
+	if pin.Message != "" && pin.Said == "" {
+		pin.Said = e.Text
+	}
+	e.Text, e.Key = "From "+from+": "+e.Text, key
+	e.Evidence.Change = ChangeEvidence{}
+	if pin.Message == "" {
+		return p.write(e)
+	}
+	first, err := p.once(pinOnce(pin.Message))
+	if err != nil {
+		return first, err
+	}
+	var l diskLine
+	if first.Line > 0 {
+		old, err := p.current(first.Entry)
+		if err != nil {
+			return old, err
+		}
+		l, err = p.writeLine(diskLine{Entry: old.Entry, Version: old.Version + 1}, e)
+		if err != nil {
+			return l, err
+		}
+	} else {
+		if l, err = p.write(e); err != nil {
+			return l, err
+		}
+		if err := p.tx.Put(onceKey(p.r.Num, pinOnce(pin.Message)), []byte(strconv.Itoa(l.Line))); err != nil {
+			return l, err
+		}
+	}
+	return l, p.tx.Put(pinKey(pin.Message), []byte(strconv.Itoa(p.r.Num)))
 }

@@ -137,6 +137,8 @@ func cleanEvidence(e Evidence) (clean Evidence, cut bool) {
 		fix(&f.Addresses)
 		fix(&f.Cause)
 	}
+	fix(&e.Pin.Said)
+	fix(&e.Pin.Why)
 	for _, s := range []*string{&e.Step.Output, &e.Step.Order, &e.Approval.Reason, &e.Change.From, &e.Change.To} {
 		fix(s)
 	}

@@ -141,8 +141,21 @@ func (b *Book) Correct(ctx context.Context, incident, entry string, to Correctio
 		if !c.At.IsZero() {
 			e.At = p.at
 		}
+		pin := &e.Evidence.Pin
 		if !blank(to.Text) {
+			if pin.Message != "" && pin.Said == "" {
+				pin.Said = e.Text
+			}
 			e.Text = to.Text
+		}
+		if pin.Message != "" {
+			if err := p.bringBack(old, pin.Message, to.Drop); err != nil {
+				return err
+			}
+			pin.Why = ""
+			if to.Drop {
+				pin.Why = oneLine(to.Why, maxText)
+			}
 		}
 		if why := oneLine(to.Why, maxText); to.Drop && why != "" && !e.Evidence.filled() {
 			e.Evidence.Change = ChangeEvidence{What: "dropped", To: why}
@@ -282,5 +295,5 @@ func (e Evidence) filled() bool {
 	c := e.Check
 	return c.Certificate != "" || c.Verdict != "" || c.Cause != "" || len(c.Hosts) > 0 ||
 		e.Step != StepEvidence{} || e.Approval != ApprovalEvidence{} || e.Change != ChangeEvidence{} ||
-		e.Rehearsal.Certificate != "" || e.Alert != AlertEvidence{}
+		e.Rehearsal.Certificate != "" || e.Alert != AlertEvidence{} || e.Pin.Message != ""
 }

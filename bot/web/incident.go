@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,7 +126,11 @@ type entryView struct {
 	Facts                    []commands.Fact
 	Hosts                    []commands.Row
 	Output                   string
+	Images                   []imageView
 }
+
+// imageView is an image of a pinned message; Path is "" when it was not kept.
+type imageView struct{ Name, Path, Left string }
 
 // shownEntries is how many entries of a long timeline are shown at first.
 const shownEntries = 200
@@ -230,9 +237,51 @@ func entryViews(p commands.IncidentPage) []entryView {
 			fact("From", c.From)
 			fact("To", c.To)
 		}
+		if pin := e.Evidence.Pin; pin.Message != "" {
+			fact("Pinned by", pin.By.Name)
+			fact("Pinned", stamp(pin.Pinned))
+			if !pin.Edited.IsZero() {
+				fact("Changed by its author", stamp(pin.Edited))
+			}
+			if !pin.Deleted.IsZero() {
+				fact("Deleted by its author", stamp(pin.Deleted))
+			}
+			fact("The message says", pin.Said)
+			for _, i := range pin.Images {
+				one := imageView{Name: i.Name, Left: i.Left}
+				if i.SHA256 != "" {
+					one.Path = "/incident/" + url.PathEscape(e.Incident) + "/image/" + url.PathEscape(i.SHA256)
+				}
+				v.Images = append(v.Images, one)
+			}
+		}
 		all = append(all, v)
 	}
 	return all
+}
+
+// imageTypes are the media types of images that are served, to be looked at
+// and never run.
+var imageTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp"}
+
+// image is an image of a pinned message. Its address is its content, so a
+// browser keeps it.
+func (s *Site) image(w http.ResponseWriter, r *http.Request) {
+	f, err := s.o.Pages.Image(r.Context(), r.PathValue("id"), r.PathValue("sha256"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if !slices.Contains(imageTypes, f.Type) {
+		s.notFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.Type)
+	h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": fileName(f.Name)}))
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Cache-Control", "private, max-age=3600")
+	w.Write(f.Data)
 }
 
 type draftPage struct {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -16,10 +17,11 @@ import (
 // record is a stand-in for the desk's pages: one outage in the middle of being
 // handled.
 type record struct {
-	mu      sync.Mutex
-	more    int // further good certificates
-	entries []incident.Entry
-	status  incident.Status
+	mu        sync.Mutex
+	more      int    // further good certificates
+	imageType string // of the pinned image; "": image/png
+	entries   []incident.Entry
+	status    incident.Status
 }
 
 var atNight = time.Date(2026, 11, 22, 2, 11, 0, 0, time.UTC)
@@ -173,6 +175,15 @@ func (d *record) Draft(_ context.Context, id, form string) (commands.File, error
 	kind := map[string]string{"md": "text/markdown", "html": "text/html", "json": "application/json"}[form]
 	return commands.File{Name: id + "." + form, Type: kind, Data: []byte("draft as " + form)}, nil
 }
+
+func (d *record) Image(_ context.Context, id, sha string) (commands.File, error) {
+	if id != "INC-7" || sha != pinnedImage {
+		return commands.File{}, commands.Problem{Code: "unknown_image", Message: id + " has no such image.", Hint: "Look at its page."}
+	}
+	return commands.File{Name: "a.png", Type: cmp.Or(d.imageType, "image/png"), Data: []byte("\x89PNG")}, nil
+}
+
+const pinnedImage = "aa11"
 
 // nightDesk answers like the real desk would that night, and like bottest's
 // desk for the rest.

@@ -30,6 +30,7 @@ type Pages interface {
 	IncidentPage(ctx context.Context, id string) (commands.IncidentPage, error)
 	IncidentsPage(ctx context.Context, words string) (commands.IncidentsPage, error)
 	Draft(ctx context.Context, id, form string) (commands.File, error)
+	Image(ctx context.Context, id, sha256 string) (commands.File, error)
 }
 
 // Options are what the site is made of.
@@ -153,6 +154,7 @@ func (s *Site) routes() {
 	get("/incidents/{id}", moved("/incident/", "id"))
 	get("/incident/{id}", s.incident)
 	get("/incident/{id}/{draft}", s.draft)
+	get("/incident/{id}/image/{sha256}", s.image)
 	get("/assets/{name}", s.asset)
 	get("/login/style.css", s.asset)
 	get("/login", s.loginForm)

@@ -272,3 +272,6 @@ func (s incidents) Changed(ctx context.Context) <-chan struct{} {
 	}()
 	return out
 }
+
+// The desk keeps what people pin; every chat platform's adapter is given it.
+var _ bot.Pins = (*commands.Desk)(nil)

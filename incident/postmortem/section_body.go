@@ -184,6 +184,8 @@ func evidence(e incident.Entry) string {
 			word = "approval " + word
 		}
 		parts = append(parts, escape(ev.Approval.Renewal+" "+word))
+	case ev.Pin.Message != "":
+		parts = append(parts, "pinned by "+escape(ev.Pin.By.Name))
 	case e.Kind != "":
 		parts = append(parts, escape(e.Kind))
 	}

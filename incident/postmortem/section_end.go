@@ -204,8 +204,28 @@ func (w *writer) appendix() {
 			w.para("%s", fence(out))
 		}
 	}
+	w.images()
 	w.participants()
 	w.corrections()
+}
+
+// images are what pinned messages came with; only their names and fingerprints
+// are in the draft. Without any there is no such part.
+func (w *writer) images() {
+	var rows [][]string
+	for _, e := range w.v.entries {
+		for _, i := range e.Evidence.Pin.Images {
+			kept := code(i.SHA256)
+			if i.SHA256 == "" {
+				kept = "not kept: " + escape(i.Left)
+			}
+			rows = append(rows, []string{e.ID, incident.When(e.At), escape(e.By.Name), escape(i.Name), escape(i.Type), fmt.Sprintf("%d KiB", (i.Size+1023)>>10), kept})
+		}
+	}
+	if len(rows) > 0 {
+		w.para("### Images")
+		w.table([]string{"Entry", "UTC", "Written by", "Name", "Type", "Size", "SHA-256"}, rows)
+	}
 }
 
 func (w *writer) none(rows [][]string, what string) {
