@@ -3,6 +3,7 @@ module github.com/certmedic/certmedic
 go 1.26.0
 
 require (
+	github.com/bwmarrin/discordgo v0.29.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/go-acme/lego/v4 v4.35.2
 	github.com/goccy/go-yaml v1.19.2
