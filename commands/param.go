@@ -27,6 +27,7 @@ type Param struct {
 	Required bool
 	Choices  []string // of ParamChoice: what is put into the line
 	Flag     bool     // said as --name value
+	Lead     string   // of a word: what stands before its value in the line, "@ " or "due "
 }
 
 // Compose is the line of a verb with its parameters filled in; a parameter
@@ -43,6 +44,8 @@ func Compose(verb string, params []Param, values map[string]string) string {
 			line += " --" + p.Name
 		case p.Flag:
 			line += " --" + p.Name + "=" + quoted(v)
+		case p.Lead != "":
+			words = append(words, p.Lead+oneLine(v))
 		case p.Kind == ParamText:
 			words = append(words, v)
 		default:
