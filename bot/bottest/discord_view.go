@@ -1,0 +1,314 @@
+package bottest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file holds what a person sees in the fake Discord: messages drawn as
+// text, with embeds and components, and who is notified by them.
+
+// DiscordPing is a notification.
+type DiscordPing struct {
+	Message, Channel, Author string
+	User                     string // a person's name; "" for others
+	Role                     string // a role's id
+	Everyone                 bool
+}
+
+// Pings are the notifications so far.
+func (f *Discord) Pings() []DiscordPing {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.pings)
+}
+
+var (
+	mentionUser = regexp.MustCompile(`<@!?(\d+)>`)
+	mentionRole = regexp.MustCompile(`<@&(\d+)>`)
+	mentionRoom = regexp.MustCompile(`<#(\d+)>`)
+	mentionTime = regexp.MustCompile(`<t:(-?\d+)(?::([tTdDfFsSR]))?>`)
+	mentionVerb = regexp.MustCompile(`</([^:>]{1,100}):(\d+)>`)
+	maskedLink  = regexp.MustCompile(`\[([^\]\n]+)\]\(<?(https?://[^)\s>]+)>?(?: "[^"]*")?\)`)
+	inCode      = regexp.MustCompile("(?s)```.*?```|`[^`\n]+`")
+)
+
+// ping notes who a message notifies: mentions in its content, outside code,
+// as far as allowed_mentions lets them. Embeds notify nobody.
+func (f *Discord) ping(ch *DiscordChannel, m *DiscordMessage) {
+	if m.Thinking {
+		return
+	}
+	text := inCode.ReplaceAllString(m.Content, "")
+	parse := func(kind string) bool {
+		if m.Allowed == nil {
+			return kind != "everyone" || m.Ask == ""
+		}
+		list, _ := m.Allowed["parse"].([]any)
+		return slices.Contains(list, any(kind))
+	}
+	named := func(kind, id string) bool {
+		list, _ := m.Allowed[kind].([]any)
+		return slices.Contains(list, any(id))
+	}
+	one := DiscordPing{Message: m.ID, Channel: m.Channel, Author: m.Author}
+	for _, hit := range mentionUser.FindAllStringSubmatch(text, -1) {
+		if u := f.users[hit[1]]; u != nil && (parse("users") || named("users", hit[1])) {
+			p := one
+			p.User = u.Name
+			f.pings = append(f.pings, p)
+		}
+	}
+	all := f.permissions(m.Author, ch)&permMentionAll != 0
+	for _, hit := range mentionRole.FindAllStringSubmatch(text, -1) {
+		i := slices.IndexFunc(f.roles, func(r *discordRole) bool { return r.ID == hit[1] })
+		if i >= 0 && (parse("roles") || named("roles", hit[1])) && (all || hit[1] == DiscordOnCall) {
+			p := one
+			p.Role = hit[1]
+			f.pings = append(f.pings, p)
+		}
+	}
+	if all && parse("everyone") && (strings.Contains(text, "@everyone") || strings.Contains(text, "@here")) {
+		one.Everyone = true
+		f.pings = append(f.pings, one)
+	}
+}
+
+// Seen is what a person can read in a channel now, as text; Raw is what was
+// sent for it, with its markup. A deferred answer reads "certmedic is
+// thinking...". Who does not see the channel reads nothing.
+func (f *Discord) Seen(person, channel string) string { return f.readChannel(person, channel, false) }
+
+// Raw is Seen with Discord's markup.
+func (f *Discord) Raw(person, channel string) string { return f.readChannel(person, channel, true) }
+
+func (f *Discord) readChannel(person, channel string, raw bool) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ch, user := f.channels[channel], f.who(person)
+	if ch == nil || ch.Type != discordDM && f.permissions(user, ch)&permView == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, m := range ch.Messages {
+		if m.For != "" && m.For != user {
+			continue
+		}
+		if m.Typed {
+			if !raw {
+				b.WriteString(m.Content + "\n")
+			}
+			continue
+		}
+		b.WriteString(f.draw(m, raw))
+	}
+	return b.String()
+}
+
+// Message returns a copy of a message.
+func (f *Discord) Message(channel, id string) (DiscordMessage, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ch := f.channels[channel]; ch != nil {
+		if m := ch.find(id); m != nil {
+			return *m, true
+		}
+	}
+	return DiscordMessage{}, false
+}
+
+// draw writes a message as text.
+func (f *Discord) draw(m *DiscordMessage, raw bool) string {
+	var b strings.Builder
+	line := func(s string) {
+		if s == "" {
+			return
+		}
+		if !raw {
+			s = f.plain(s)
+		}
+		b.WriteString(s + "\n")
+	}
+	if a := f.asks[m.Ask]; a != nil && a.Type == askCommand && !raw && a.original == m.ID {
+		line(f.name(a.User) + " used /" + a.what())
+	}
+	if m.Thinking {
+		b.WriteString("certmedic is thinking...\n")
+		return b.String()
+	}
+	line(m.Content)
+	if m.Flags&flagSuppressEmbeds == 0 {
+		for _, e := range m.Embeds {
+			drawEmbed(e, line)
+		}
+	}
+	for _, file := range m.Files {
+		line("file " + file.Name)
+	}
+	f.drawComponents(m.Components, &b, line)
+	return b.String()
+}
+
+func drawEmbed(e map[string]any, line func(string)) {
+	get := func(v any, k string) string {
+		o, _ := v.(map[string]any)
+		s, _ := o[k].(string)
+		return s
+	}
+	line(get(e["author"], "name"))
+	line(get(e, "title"))
+	line(get(e, "description"))
+	fields, _ := e["fields"].([]any)
+	for _, x := range fields {
+		line(get(x, "name"))
+		line(get(x, "value"))
+	}
+	line(get(e["footer"], "text"))
+}
+
+// drawComponents writes rows: "[Renew] [Details, off] [Runbook -> url]".
+func (f *Discord) drawComponents(list []map[string]any, b *strings.Builder, line func(string)) {
+	for _, c := range list {
+		kind, _ := c["type"].(float64)
+		text := func(k string) string { s, _ := c[k].(string); return s }
+		switch kind {
+		case 2:
+			s := text("label")
+			if c["disabled"] == true {
+				s += ", off"
+			}
+			if text("url") != "" {
+				s += " -> " + text("url")
+			}
+			b.WriteString("[" + s + "] ")
+		case 3:
+			s := text("placeholder")
+			for _, o := range optionsOf(c) {
+				s += " | " + fmt.Sprint(o["label"])
+			}
+			b.WriteString("[" + s + "] ")
+		case 5, 6, 7, 8:
+			b.WriteString("[" + text("placeholder") + "] ")
+		case 10:
+			line(text("content"))
+		default:
+			var in []map[string]any
+			inside, _ := c["components"].([]any)
+			for _, e := range inside {
+				if e, ok := e.(map[string]any); ok {
+					in = append(in, e)
+				}
+			}
+			f.drawComponents(in, b, line)
+			if kind == 1 {
+				b.WriteString("\n")
+			}
+		}
+	}
+}
+
+func (f *Discord) name(id string) string {
+	if u := f.users[id]; u != nil {
+		return u.Name
+	}
+	return "unknown-user"
+}
+
+// plain is text as a client shows it: code as it is, everything else without
+// its markup.
+func (f *Discord) plain(s string) string {
+	var b strings.Builder
+	at := 0
+	for _, span := range inCode.FindAllStringIndex(s, -1) {
+		if n := len(s[:span[0]]) - len(strings.TrimRight(s[:span[0]], `\`)); n%2 == 1 {
+			continue // an escaped backtick begins no code
+		}
+		if span[0] < at {
+			continue
+		}
+		b.WriteString(f.unmark(s[at:span[0]]))
+		code := s[span[0]:span[1]]
+		if strings.HasPrefix(code, "```") {
+			code = strings.Trim(code, "`")
+			if lang, rest, ok := strings.Cut(code, "\n"); ok && !strings.ContainsAny(lang, " \t") {
+				code = rest
+			}
+			code = strings.TrimSuffix(code, "\n")
+		} else {
+			code = strings.Trim(code, "`")
+		}
+		b.WriteString(code)
+		at = span[1]
+	}
+	b.WriteString(f.unmark(s[at:]))
+	return b.String()
+}
+
+var (
+	headings = regexp.MustCompile(`(?m)^(#{1,3} |-# |>>> |> )`)
+	emphasis = regexp.MustCompile(`\*\*|__|~~|\|\||\*|\b_|_\b`)
+	escaped  = regexp.MustCompile(`\\([^A-Za-z0-9\s])`)
+	bare     = regexp.MustCompile(`<(https?://[^>\s]+)>`)
+)
+
+func (f *Discord) unmark(s string) string {
+	// Escaped characters step aside while the markup is read.
+	var kept []string
+	s = escaped.ReplaceAllStringFunc(s, func(m string) string {
+		kept = append(kept, m[1:])
+		return "\x00" + string(rune(0xE000+len(kept)-1))
+	})
+	s = mentionUser.ReplaceAllStringFunc(s, func(m string) string { return "@" + f.name(mentionUser.FindStringSubmatch(m)[1]) })
+	s = mentionRole.ReplaceAllStringFunc(s, func(m string) string {
+		for _, r := range f.roles {
+			if r.ID == mentionRole.FindStringSubmatch(m)[1] {
+				return "@" + r.Name
+			}
+		}
+		return "@unknown-role"
+	})
+	s = mentionRoom.ReplaceAllStringFunc(s, func(m string) string {
+		if c := f.channels[mentionRoom.FindStringSubmatch(m)[1]]; c != nil {
+			return "#" + c.Name
+		}
+		return "#unknown"
+	})
+	s = mentionTime.ReplaceAllStringFunc(s, func(m string) string {
+		hit := mentionTime.FindStringSubmatch(m)
+		n, _ := strconv.ParseInt(hit[1], 10, 64)
+		if hit[2] == "R" {
+			return relative(f.now().Sub(time.Unix(n, 0)))
+		}
+		return time.Unix(n, 0).UTC().Format("2006-01-02 15:04:05 UTC")
+	})
+	s = mentionVerb.ReplaceAllString(s, "/$1")
+	s = maskedLink.ReplaceAllString(s, "$1 ($2)")
+	s = bare.ReplaceAllString(s, "$1")
+	s = headings.ReplaceAllString(s, "")
+	s = emphasis.ReplaceAllString(s, "")
+	for i, k := range kept {
+		s = strings.ReplaceAll(s, "\x00"+string(rune(0xE000+i)), k)
+	}
+	return s
+}
+
+// relative is a span as clients write it: "in 5 minutes", "5 minutes ago".
+func relative(ago time.Duration) string {
+	n, unit := int(ago.Abs().Seconds()), "seconds"
+	switch {
+	case n >= 86400:
+		n, unit = n/86400, "days"
+	case n >= 3600:
+		n, unit = n/3600, "hours"
+	case n >= 60:
+		n, unit = n/60, "minutes"
+	}
+	if ago < 0 {
+		return fmt.Sprintf("in %d %s", n, unit)
+	}
+	return fmt.Sprintf("%d %s ago", n, unit)
+}
