@@ -66,6 +66,11 @@ func (f *Discord) deliver(a *DiscordAsk, data map[string]any) *DiscordAsk {
 		return a
 	}
 	f.mu.Lock()
+	if f.channels[a.Channel] == nil {
+		a.Refused = "there is no such channel"
+		f.mu.Unlock()
+		return a
+	}
 	a.ID, a.Token, a.at = f.id(), "tok-"+randomHex()+randomHex(), f.now()
 	a.Payload = f.payload(a, data)
 	f.asks[a.Token] = a

@@ -1,6 +1,7 @@
 package bottest
 
 import (
+	"strconv"
 	"time"
 )
 
@@ -42,39 +43,38 @@ func (c *discordConn) sendHello(every time.Duration) {
 	c.send(opHello, map[string]any{"heartbeat_interval": every.Milliseconds(), "_trace": []any{}})
 }
 
-// second behaves as Next said when a client identifies or resumes; true: that
-// is all it gets.
-func (f *Discord) second(c *discordConn) bool {
+// second behaves as Next said when a client identifies or resumes. all: that
+// is all it gets; a code: the connection is closed with it.
+func (f *Discord) second(c *discordConn) (all bool, code int) {
 	how := c.fault
 	switch how {
 	case "":
-		return false
+		return false, 0
 	case "mute", "silent":
-		return true
+		return true, 0
 	case "reconnect":
 		c.send(opReconnect, nil)
 	case "ack":
 		c.fault = ""
 		c.send(opAck, nil)
-		return false
+		return false, 0
 	case "ack silent":
 		c.fault = "silent"
 		c.send(opAck, nil)
 	case "invalid", "resumable":
 		c.send(opInvalid, how == "resumable")
 	default:
-		code := 0
-		for _, r := range how {
-			code = code*10 + int(r-'0')
-		}
-		if code < 4000 || code > 4999 {
+		code, err := strconv.Atoi(how)
+		if err != nil || code < 4000 || code > 4999 {
 			f.breach("no gateway fault %q", how)
+			return false, 0
 		}
-		go c.closeWith(code, "as asked")
-		return true
+		return true, code
 	}
-	c.fault = "" // it may identify again on this connection
-	return true
+	if how != "ack silent" {
+		c.fault = "" // it may identify again on this connection
+	}
+	return true, 0
 }
 
 // watch closes a connection whose client does not beat; it returns how to end
@@ -92,7 +92,7 @@ func (f *Discord) watch(c *discordConn) func() {
 			case <-time.After(f.Heartbeat + 10*time.Second):
 			}
 			f.mu.Lock()
-			late := time.Since(c.beat) > f.Heartbeat+10*time.Second && !f.gate.zombie
+			late := time.Since(c.beat) > f.Heartbeat+10*time.Second && !c.zombie
 			f.mu.Unlock()
 			if late {
 				c.closeWith(4000, "no heartbeat")
@@ -104,7 +104,10 @@ func (f *Discord) watch(c *discordConn) func() {
 }
 
 func (g *discordGate) heal() {
-	g.script, g.zombie, g.noAcks, g.refuse = nil, false, false, 0
+	g.script, g.refuse = nil, 0
+	for c := range g.conns {
+		c.zombie, c.noAcks = false, false
+	}
 }
 
 func (f *Discord) conns() []*discordConn {
@@ -153,19 +156,24 @@ func (f *Discord) RefuseResume(n int) {
 	f.gate.refuse = n
 }
 
-// Zombie keeps every connection open and says nothing on it any more: no
-// acks, no events, no close. Who connects anew while it lasts finds the same.
+// Zombie keeps the connections that are open so, and says nothing on them any
+// more: no acks, no events, no close. New connections are good ones.
 func (f *Discord) Zombie(on bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gate.zombie = on
+	for c := range f.gate.conns {
+		c.zombie = on
+	}
 }
 
-// NoAcks leaves heartbeats without an answer; events go on.
+// NoAcks leaves heartbeats on the connections that are open without an answer;
+// events go on. New connections are good ones.
 func (f *Discord) NoAcks(on bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gate.noAcks = on
+	for c := range f.gate.conns {
+		c.noAcks = on
+	}
 }
 
 // Drop cuts every connection, without a close frame; sessions can be resumed.

@@ -297,6 +297,9 @@ func (f *Discord) userJSON(id string) map[string]any {
 
 func (f *Discord) memberJSON(id string, c *DiscordChannel) map[string]any {
 	u := f.users[id]
+	if u == nil {
+		u = &discordUser{}
+	}
 	m := map[string]any{"user": f.userJSON(id), "nick": nil, "roles": append([]string{}, u.Roles...), "joined_at": "2024-01-01T00:00:00.000000+00:00", "deaf": false, "mute": false, "flags": 0, "avatar": nil, "premium_since": nil, "pending": false}
 	if u.Nick != "" {
 		m["nick"] = u.Nick
