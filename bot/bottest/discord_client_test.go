@@ -68,7 +68,7 @@ func discord(t *testing.T) *stand {
 	return st
 }
 
-type answer_ struct {
+type response struct {
 	status int
 	code   int
 	body   any
@@ -77,7 +77,7 @@ type answer_ struct {
 	err    error
 }
 
-func (a answer_) str(path ...string) string {
+func (a response) str(path ...string) string {
 	v := a.body
 	for _, p := range path {
 		m, _ := v.(object)
@@ -88,7 +88,7 @@ func (a answer_) str(path ...string) string {
 }
 
 // call makes one request of the bot.
-func (st *stand) call(method, path string, body any) answer_ {
+func (st *stand) call(method, path string, body any) response {
 	st.t.Helper()
 	var r io.Reader
 	if body != nil {
@@ -101,7 +101,7 @@ func (st *stand) call(method, path string, body any) answer_ {
 	return st.do(method, path, "application/json", r)
 }
 
-func (st *stand) do(method, path, kind string, body io.Reader) answer_ {
+func (st *stand) do(method, path, kind string, body io.Reader) response {
 	st.t.Helper()
 	req, err := http.NewRequest(method, st.URL()+path, body)
 	if err != nil {
@@ -114,11 +114,11 @@ func (st *stand) do(method, path, kind string, body io.Reader) answer_ {
 	req.Header.Set("User-Agent", "DiscordBot (https://example.org, 1)")
 	resp, err := st.http.Do(req)
 	if err != nil {
-		return answer_{err: err}
+		return response{err: err}
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	a := answer_{status: resp.StatusCode, text: string(b), header: resp.Header, err: err}
+	a := response{status: resp.StatusCode, text: string(b), header: resp.Header, err: err}
 	if json.Unmarshal(b, &a.body) == nil {
 		if m, ok := a.body.(object); ok {
 			if c, ok := m["code"].(float64); ok {
@@ -130,7 +130,7 @@ func (st *stand) do(method, path, kind string, body io.Reader) answer_ {
 }
 
 // form makes a request with payload_json and files.
-func (st *stand) form(method, path string, payload any, files map[string]string) answer_ {
+func (st *stand) form(method, path string, payload any, files map[string]string) response {
 	st.t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -150,7 +150,7 @@ func (st *stand) form(method, path string, payload any, files map[string]string)
 }
 
 // good makes a request that must be answered with 2xx.
-func (st *stand) good(method, path string, body any) answer_ {
+func (st *stand) good(method, path string, body any) response {
 	st.t.Helper()
 	a := st.call(method, path, body)
 	if a.err != nil || a.status/100 != 2 {
