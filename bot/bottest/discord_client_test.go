@@ -41,6 +41,18 @@ func (s *spy) breaches() []string {
 	return all
 }
 
+// wait waits for an error.
+func (s *spy) wait() {
+	for end := time.Now().Add(Wait); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.errors)
+		s.mu.Unlock()
+		if n > 0 {
+			return
+		}
+	}
+}
+
 type object = map[string]any
 
 // none is allowed_mentions for nobody.

@@ -165,7 +165,7 @@ func (f *Discord) post(a *DiscordAsk, body []byte) {
 		return
 	}
 	c := &discordAsked{body: got}
-	c.Op, c.Vars = "create_interaction_response", map[string]string{"interaction_id": a.ID, "interaction_token": a.Token}
+	c.Method, c.Op, c.Vars = "POST", "create_interaction_response", map[string]string{"interaction_id": a.ID, "interaction_token": a.Token}
 	if err := json.Unmarshal(got, &c.Body); err != nil {
 		f.broke("the endpoint's answer is not JSON: %v", err)
 		return

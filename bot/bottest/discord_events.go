@@ -35,11 +35,11 @@ func (c *discordConn) put(fr discordFrame) {
 func (c *discordConn) write() {
 	for {
 		c.mu.Lock()
-		list := c.out
+		list, zipped := c.out, c.compress
 		c.out = nil
 		c.mu.Unlock()
 		for _, fr := range list {
-			if c.writeOne(fr) != nil {
+			if c.writeOne(fr, zipped) != nil {
 				c.end()
 				return
 			}
@@ -52,13 +52,13 @@ func (c *discordConn) write() {
 	}
 }
 
-func (c *discordConn) writeOne(fr discordFrame) error {
+func (c *discordConn) writeOne(fr discordFrame, zipped bool) error {
 	b, err := json.Marshal(fr)
 	if err != nil {
 		return err
 	}
 	_ = c.ws.SetWriteDeadline(time.Now().Add(5 * time.Second))
-	if c.compress && len(b) > 1024 { // payload compression: big ones are zlib in a binary frame
+	if zipped && len(b) > 1024 { // payload compression: big ones are zlib in a binary frame
 		var z bytes.Buffer
 		w := zlib.NewWriter(&z)
 		_, _ = w.Write(b)

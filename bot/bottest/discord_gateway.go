@@ -59,20 +59,20 @@ type discordFrame struct {
 
 // discordConn is one connection. out is what is to be written, in order.
 type discordConn struct {
-	ws       *websocket.Conn
-	fault    string // how it was told to behave
-	session  *discordSession
-	compress bool
-	sent     []time.Time // frames of the last minute, from the client
-	beat     time.Time
-	zombie   bool // says nothing any more
-	noAcks   bool // leaves heartbeats without an answer
+	ws      *websocket.Conn
+	fault   string // how it was told to behave
+	session *discordSession
+	sent    []time.Time // frames of the last minute, from the client
+	beat    time.Time
+	zombie  bool // says nothing any more
+	noAcks  bool // leaves heartbeats without an answer
 
-	mu   sync.Mutex
-	out  []discordFrame
-	wake chan struct{}
-	gone chan struct{}
-	once sync.Once
+	mu       sync.Mutex
+	out      []discordFrame
+	compress bool // the client takes zlib
+	wake     chan struct{}
+	gone     chan struct{}
+	once     sync.Once
 }
 
 func (f *Discord) getGateway(*discordAsked) (any, *discordError) {
@@ -230,7 +230,9 @@ func (f *Discord) identify(c *discordConn, data json.RawMessage) (int, string) {
 	if all, code := f.second(c); all {
 		return code, "as asked"
 	}
+	c.mu.Lock()
 	c.compress = in.Compress
+	c.mu.Unlock()
 	s := &discordSession{id: "sess-" + randomHex(), intents: *in.Intents, conn: c}
 	f.gate.sessions[s.id], c.session = s, s
 	ready := map[string]any{"v": 10, "user": f.userJSON(DiscordApp), "guilds": []any{map[string]any{"id": DiscordGuild, "unavailable": true}}, "session_id": s.id, "resume_gateway_url": f.GatewayURL() + "/resume",
