@@ -84,6 +84,10 @@ type Slack struct {
 	clock    int64
 	next     int
 	tokens   map[string]*bucket
+	answers  map[string]json.RawMessage // by envelope: what the acknowledgement said
+	triggers map[string]*trigger
+	expire   bool
+	views    []*SlackView
 }
 
 type hook struct {
@@ -101,7 +105,7 @@ type bucket struct {
 // and gus, who is a guest.
 func NewSlack(t testing.TB) *Slack {
 	f := &Slack{t: t, contract: loadContract(t), channels: map[string]*SlackChannel{}, users: map[string]map[string]any{}, faults: map[string][]string{}, missing: map[string]bool{},
-		hooks: map[string]*hook{}, files: map[string]*SlackMessage{}, sockets: map[*websocket.Conn]*sync.Mutex{}, waiting: map[string]chan struct{}{}, acks: map[string]int{}, tokens: map[string]*bucket{}}
+		hooks: map[string]*hook{}, files: map[string]*SlackMessage{}, sockets: map[*websocket.Conn]*sync.Mutex{}, waiting: map[string]chan struct{}{}, acks: map[string]int{}, tokens: map[string]*bucket{}, answers: map[string]json.RawMessage{}}
 	f.clock = time.Now().UnixMicro()
 	f.channels["C0MAIN0000"] = &SlackChannel{ID: "C0MAIN0000", Name: "tls", Members: map[string]bool{"U0BOT": true}}
 	for _, u := range []string{"ana", "ben", "carl", "gus"} {
@@ -221,7 +225,7 @@ func (f *Slack) Command(user, channel, line string) (string, bool) {
 	c := f.channels[channel]
 	c.Messages = append(c.Messages, &SlackMessage{TS: f.ts(), User: SlackUser(user), Text: line, For: SlackUser(user), Typed: true})
 	p := map[string]any{"command": verb, "text": slackEscape(text), "user_id": SlackUser(user), "user_name": user, "channel_id": channel, "channel_name": c.Name,
-		"team_id": "T0TEAM", "api_app_id": "A0APP", "trigger_id": f.id("trigger."), "response_url": f.hook(channel, SlackUser(user), "")}
+		"team_id": "T0TEAM", "api_app_id": "A0APP", "trigger_id": f.trigger(SlackUser(user)), "response_url": f.hook(channel, SlackUser(user), "")}
 	f.mu.Unlock()
 	return f.Deliver("slash_commands", p)
 }
@@ -275,7 +279,7 @@ func (f *Slack) Button(user, channel, label string) map[string]any {
 					continue
 				}
 				return map[string]any{"type": "block_actions", "user": map[string]any{"id": SlackUser(user), "username": user}, "channel": map[string]any{"id": channel, "name": c.Name},
-					"container": map[string]any{"type": "message", "message_ts": m.TS, "channel_id": channel, "is_ephemeral": m.For != ""}, "trigger_id": f.id("trigger."),
+					"container": map[string]any{"type": "message", "message_ts": m.TS, "channel_id": channel, "is_ephemeral": m.For != ""}, "trigger_id": f.trigger(SlackUser(user)),
 					"response_url": f.hook(channel, SlackUser(user), m.TS), "team": map[string]any{"id": "T0TEAM"}, "api_app_id": "A0APP",
 					"actions": []any{map[string]any{"type": "button", "action_id": e["action_id"], "block_id": "b", "value": e["value"], "action_ts": f.ts()}}}
 			}
@@ -301,7 +305,7 @@ func (f *Slack) Deliver(kind string, payload map[string]any) (string, bool) {
 // DeliverAs is Deliver under a given envelope id: the same one is a repetition.
 func (f *Slack) DeliverAs(id, kind string, payload map[string]any) bool {
 	if f.Events != "" {
-		return f.post(kind, payload)
+		return f.post(id, kind, payload)
 	}
 	f.mu.Lock()
 	acked := make(chan struct{})
@@ -359,7 +363,7 @@ func SignSlack(r *http.Request, body string, at time.Time) {
 	r.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(m.Sum(nil)))
 }
 
-func (f *Slack) post(kind string, payload map[string]any) bool {
+func (f *Slack) post(id, kind string, payload map[string]any) bool {
 	ct, body := SlackBody(kind, payload)
 	r, _ := http.NewRequest("POST", f.Events, strings.NewReader(body))
 	r.Header.Set("Content-Type", ct)
@@ -371,7 +375,10 @@ func (f *Slack) post(kind string, payload map[string]any) bool {
 	}
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode == 200 && len(b) == 0
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[id] = b
+	return resp.StatusCode == 200 && (len(b) == 0 || payload["type"] == "view_submission")
 }
 
 // link is a Socket Mode connection.
@@ -402,13 +409,15 @@ func (f *Slack) link(w http.ResponseWriter, r *http.Request) {
 	}()
 	for {
 		var a struct {
-			EnvelopeID string `json:"envelope_id"`
+			EnvelopeID string          `json:"envelope_id"`
+			Payload    json.RawMessage `json:"payload"`
 		}
 		if err := c.ReadJSON(&a); err != nil {
 			break
 		}
 		f.mu.Lock()
 		f.acks[a.EnvelopeID]++
+		f.answers[a.EnvelopeID] = a.Payload
 		if ch := f.waiting[a.EnvelopeID]; ch != nil {
 			close(ch)
 			delete(f.waiting, a.EnvelopeID)

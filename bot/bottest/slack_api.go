@@ -101,6 +101,9 @@ func (f *Slack) allow(channel string) bool {
 func (f *Slack) answer(method string, form url.Values) answerOf {
 	c := f.channels[form.Get("channel")]
 	ok := answerOf{"ok": true}
+	if strings.HasPrefix(method, "views.") {
+		return f.view(method, form)
+	}
 	switch method {
 	case "auth.test":
 		return answerOf{"ok": true, "user_id": "U0BOT", "user": "certmedic", "team": "Test", "team_id": "T0TEAM", "bot_id": "B0BOT", "url": "https://test.slack.com/"}

@@ -27,6 +27,7 @@ type contract struct {
 		Scope json.RawMessage `json:"scope"`
 	}
 	schema *jsonschema.Schema
+	modal  *jsonschema.Schema
 }
 
 // SlackScopes are the scopes of the manifest; a test of the adapter sets them.
@@ -37,6 +38,7 @@ func (c *contract) scopes() []string { return SlackScopes }
 var loaded struct {
 	sync.Mutex
 	blocks *jsonschema.Schema
+	modal  *jsonschema.Schema
 }
 
 // SlackSpec returns a document of ../shared/specs, or nil when it is not there.
@@ -113,7 +115,10 @@ func loadContract(t testing.TB) *contract {
 	if loaded.blocks == nil {
 		loaded.blocks = SlackSchema(t, "slack-message-blocks.schema.json")
 	}
-	c.schema = loaded.blocks
+	if loaded.modal == nil {
+		loaded.modal = SlackSchema(t, "slack-modal.schema.json")
+	}
+	c.schema, c.modal = loaded.blocks, loaded.modal
 	return c
 }
 
@@ -143,7 +148,10 @@ func (c *contract) call(method string, form url.Values) {
 			c.t.Errorf("%s needs one of %v, the manifest has %v", method, scope.Bot, SlackScopes)
 		}
 	}
-	if strings.HasPrefix(method, "chat.") {
+	if strings.HasPrefix(method, "views.") {
+		c.view(method, form.Get("view"))
+	}
+	if strings.HasPrefix(method, "chat.") && method != "chat.getPermalink" {
 		if form.Get("text") == "" {
 			c.t.Errorf("%s has no text beside its blocks", method)
 		}

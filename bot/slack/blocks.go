@@ -138,8 +138,8 @@ func (d *drawing) plain(s string) {
 	if s = strings.TrimSpace(bot.Clean(s)); s == "" {
 		return
 	}
-	if s = fit(s, maxText); d.room(size(s)) {
-		d.blocks = append(d.blocks, slack.NewSectionBlock(text(s), nil, nil))
+	if t := timed(fit(s, maxText)); d.room(size(t.Text)) {
+		d.blocks = append(d.blocks, slack.NewSectionBlock(t, nil, nil))
 	}
 }
 
@@ -156,8 +156,9 @@ func (d *drawing) fields(facts []commands.Fact) {
 		if s == ":" {
 			continue
 		}
-		n += size(s)
-		fs = append(fs, text(s))
+		t := timed(s)
+		n += size(t.Text)
+		fs = append(fs, t)
 	}
 	if len(fs) > 0 && d.room(n) {
 		d.blocks = append(d.blocks, slack.NewSectionBlock(nil, fs, nil))
@@ -239,7 +240,25 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 	if len(es) == 0 {
 		return nil
 	}
+	if menu := besides(y); menu != nil {
+		es = append(es, menu)
+	}
 	return slack.NewActionBlock("", es...)
+}
+
+// besides is the menu of forms that buttons can be opened in instead.
+func besides(y say) slack.BlockElement {
+	var os []*slack.OptionBlockObject
+	for _, b := range y.Beside {
+		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: b.Button})
+		if err == nil && len(v) <= maxOption && len(os) < 5 {
+			os = append(os, slack.NewOptionBlockObject(string(v), text(fit(b.Label, maxOption)), nil))
+		}
+	}
+	if len(os) == 0 {
+		return nil
+	}
+	return slack.NewOverflowBlockElement(besideAction, os...)
 }
 
 // link adds links to pages of the site.

@@ -26,6 +26,14 @@ type say struct {
 	Text  string         `json:"text,omitempty"`
 	Users []string       `json:"users,omitempty"`
 	File  commands.File  `json:"file,omitzero"`
+
+	Beside []beside `json:"beside,omitempty"` // forms that buttons can be opened in
+}
+
+// beside is a form beside a button.
+type beside struct {
+	Button int    `json:"b"`
+	Label  string `json:"l"`
 }
 
 func note(key string, value []byte) bot.Note { return bot.Note{Key: key, Value: value} }
@@ -36,6 +44,12 @@ func (s *Slack) saying(m bot.Message) say {
 	y.Reply.Files = nil
 	if m.Used.Label != "" {
 		y.Used = m.Used.Line(s.o.Now())
+	} else if s.o.Forms != nil {
+		for i, b := range m.Reply.Buttons {
+			if _, label, ok := s.o.Forms.FormBeside(b.Command, m.Room, commands.Person{}); ok {
+				y.Beside = append(y.Beside, beside{i, label})
+			}
+		}
 	}
 	return y
 }

@@ -29,14 +29,24 @@ type action struct {
 	} `json:"channel"`
 	Container struct {
 		ChannelID   string `json:"channel_id"`
+		ThreadTS    string `json:"thread_ts"`
 		IsEphemeral bool   `json:"is_ephemeral"`
 	} `json:"container"`
+	View struct {
+		ID   string `json:"id"`
+		Type string `json:"type"` // "home", "modal"; "": it was pressed in a message
+	} `json:"view"`
 	ResponseURL string `json:"response_url"`
+	TriggerID   string `json:"trigger_id"`
 	Actions     []struct {
-		ActionID string `json:"action_id"`
-		Value    string `json:"value"`
+		ActionID string      `json:"action_id"`
+		Value    string      `json:"value"`
+		Selected optionValue `json:"selected_option"`
 	} `json:"actions"`
 }
+
+// channel is where it was pressed; "" in a view.
+func (a action) channel() string { return or(a.Channel.ID, a.Container.ChannelID) }
 
 // event is what we read of an event_callback.
 type event struct {
@@ -54,12 +64,13 @@ type pressed struct {
 	Room    string `json:"r"`
 	Message string `json:"m"`
 	Button  int    `json:"b"`
-	Label   string `json:"l"`
+	Label   string `json:"l,omitempty"`
 }
 
 // asker is who waits for an answer, and where.
 type asker struct {
 	url, channel, user, thread string
+	view                       string // that the answer is shown in
 	at                         time.Time
 }
 
@@ -101,20 +112,26 @@ func (s *Slack) mentioned(ctx context.Context, e envelope, v event) error {
 
 // request has a line answered, and tells the asker what the channel does not.
 func (s *Slack) request(ctx context.Context, to asker, q commands.Request) error {
+	_, err := s.answer(ctx, to, q)
+	return err
+}
+
+// answer is request that returns the reply.
+func (s *Slack) answer(ctx context.Context, to asker, q commands.Request) (commands.Reply, error) {
 	answered := make(chan commands.Reply, 1)
 	go func() { answered <- s.o.Rooms.Say(ctx, q) }()
 	reply, held, err := s.await(ctx, to, answered)
 	if err != nil {
-		return err
+		return reply, err
 	}
 	switch shown := s.shown(ctx, q.Room, reply); {
 	case shown && s.room(to.channel) == q.Room && s.known(to.channel):
 		if held {
-			return s.unsay(ctx, to)
+			return reply, s.unsay(ctx, to)
 		}
-		return nil
+		return reply, nil
 	default:
-		return s.whisper(ctx, to, s.private(ctx, q.Room, q.By.ID, q.ID, reply), held)
+		return reply, s.whisper(ctx, to, s.private(ctx, q.Room, q.By.ID, q.ID, reply), held)
 	}
 }
 
@@ -139,6 +156,46 @@ func (s *Slack) await(ctx context.Context, to asker, answered <-chan commands.Re
 	return reply, held, nil
 }
 
+// interact does what was pressed or submitted.
+func (s *Slack) interact(ctx context.Context, e envelope) error {
+	var kind struct {
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(e.Payload, &kind)
+	switch kind.Type {
+	case "block_actions":
+		var a action
+		if json.Unmarshal(e.Payload, &a) != nil || len(a.Actions) == 0 {
+			return nil
+		}
+		switch {
+		case a.Actions[0].ActionID == besideAction:
+			return s.unopened(ctx, e, a)
+		default:
+			return s.press(ctx, e, a)
+		}
+	case "view_submission":
+		var sub submission
+		if json.Unmarshal(e.Payload, &sub) == nil {
+			return s.submitted(ctx, e, sub)
+		}
+	}
+	return nil
+}
+
+// concerns reports whether a delivery is anything to us; what is not is
+// acknowledged and forgotten.
+func (s *Slack) concerns(e envelope) bool {
+	if e.Kind == "interactive" {
+		var kind struct {
+			Type string `json:"type"`
+		}
+		_ = json.Unmarshal(e.Payload, &kind)
+		return kind.Type != "view_closed"
+	}
+	return true
+}
+
 // press presses a button of a room's message.
 func (s *Slack) press(ctx context.Context, e envelope, a action) error {
 	if len(a.Actions) == 0 || !strings.HasPrefix(a.Actions[0].ActionID, "press") {
@@ -148,11 +205,7 @@ func (s *Slack) press(ctx context.Context, e envelope, a action) error {
 	if err := json.Unmarshal([]byte(a.Actions[0].Value), &p); err != nil {
 		return nil // not one of ours
 	}
-	channel := a.Channel.ID
-	if channel == "" {
-		channel = a.Container.ChannelID
-	}
-	to := asker{url: a.ResponseURL, channel: channel, user: a.User.ID, at: e.At}
+	to := asker{url: a.ResponseURL, channel: a.channel(), user: a.User.ID, at: e.At, view: or(e.view, a.View.ID)}
 	by, no, err := s.who(ctx, a.User.ID, a.User.Username)
 	if err != nil {
 		return err

@@ -44,13 +44,18 @@ func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, challenge)
 		return
 	}
-	if err := s.take(r.Context(), e); err != nil {
+	answer, err := s.take(r.Context(), e)
+	if err != nil {
 		s.replays.forget(mac)
 		s.o.Log.Error("slack: a delivery cannot be recorded", "error", err)
 		http.Error(w, "not recorded; nothing was done", http.StatusServiceUnavailable)
 		return
 	}
+	if answer != nil {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
 	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(answer)
 }
 
 // parse makes an envelope of a verified body. It never reads the URL.

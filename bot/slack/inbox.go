@@ -24,8 +24,11 @@ type envelope struct {
 	ID      string          `json:"id"` // the same delivery has the same
 	Kind    string          `json:"kind"`
 	Payload json.RawMessage `json:"payload,omitempty"`
+	Lines   []string        `json:"lines,omitempty"` // that a submitted form stands for
 	At      time.Time       `json:"at"`
 	Done    time.Time       `json:"done,omitzero"`
+
+	view string // the view that its answer goes to
 }
 
 // keepDone is how long a delivery is known after it was done, so that a
@@ -43,7 +46,12 @@ func open(kind, envelopeID string, payload []byte) (envelope, error) {
 	var p struct {
 		TriggerID string `json:"trigger_id"`
 		EventID   string `json:"event_id"`
-		Actions   []struct {
+		Type      string `json:"type"`
+		View      struct {
+			ID   string `json:"id"`
+			Hash string `json:"hash"`
+		} `json:"view"`
+		Actions []struct {
 			TS string `json:"action_ts"`
 		} `json:"actions"`
 	}
@@ -54,6 +62,10 @@ func open(kind, envelopeID string, payload []byte) (envelope, error) {
 	switch {
 	case kind == "slash_commands" && p.TriggerID != "":
 		id = "cmd-" + p.TriggerID
+	case kind == "interactive" && p.Type == "view_submission" && p.View.ID != "":
+		id = "view-" + p.View.ID + "-" + p.View.Hash
+	case kind == "interactive" && p.Type == "view_closed" && p.View.ID != "":
+		id = "closed-" + p.View.ID
 	case kind == "interactive" && p.TriggerID != "":
 		id = "act-" + p.TriggerID
 		if len(p.Actions) > 0 {
@@ -74,15 +86,16 @@ func (e envelope) key() string { return "in/" + e.ID }
 
 var errClosed = errors.New("certmedic is stopping")
 
-// take records a delivery and has it worked on. nil: it is on the record, and
-// may be acknowledged.
-func (s *Slack) take(ctx context.Context, e envelope) error {
-	done := make(chan error, 1)
-	s.takeThen(ctx, e, func(err error) { done <- err })
-	return <-done
+// take records a delivery and has it worked on. No error: it is on the record,
+// and may be acknowledged with the answer.
+func (s *Slack) take(ctx context.Context, e envelope) (answer json.RawMessage, err error) {
+	done := make(chan struct{})
+	s.accept(ctx, e, func(a json.RawMessage, er error) { answer, err = a, er; close(done) })
+	<-done
+	return answer, err
 }
 
-// takeThen is take that returns at once; the place among the person's
+// takeThen records a delivery and calls then, having returned at once; the place among the person's
 // deliveries is taken before it returns.
 func (s *Slack) takeThen(ctx context.Context, e envelope, then func(error)) {
 	s.mu.Lock()
@@ -101,7 +114,7 @@ func (s *Slack) takeThen(ctx context.Context, e envelope, then func(error)) {
 		first, err := s.record(ctx, e)
 		then(err)
 		if err == nil && first {
-			s.do(e, turn)
+			s.finish(e, turn)
 		}
 	}()
 }
@@ -149,6 +162,15 @@ func person(e envelope) string {
 	return e.ID
 }
 
+// finish does all of a delivery: what must be opened at once, then the rest.
+func (s *Slack) finish(e envelope, turn <-chan struct{}) {
+	if s.openFirst(&e) {
+		s.done(e)
+		return
+	}
+	s.do(e, turn)
+}
+
 // do works on a delivery when its turn comes, and writes down that it is done.
 // One that Slack does not let us answer is tried for half an hour.
 func (s *Slack) do(e envelope, turn <-chan struct{}) {
@@ -181,7 +203,12 @@ func (s *Slack) do(e envelope, turn <-chan struct{}) {
 			return
 		}
 	}
-	e.Done, e.Payload = s.o.Now().UTC(), nil
+	s.done(e)
+}
+
+// done writes down that a delivery is done.
+func (s *Slack) done(e envelope) {
+	e.Done, e.Payload, e.Lines = s.o.Now().UTC(), nil, nil
 	b, err := json.Marshal(e)
 	if err == nil {
 		err = s.o.Notes.Put(context.WithoutCancel(s.working), note(e.key(), b))
@@ -191,14 +218,17 @@ func (s *Slack) do(e envelope, turn <-chan struct{}) {
 	}
 }
 
+// guard, deferred, logs a panic and calls after.
+func (s *Slack) guard(id string, after func()) {
+	if p := recover(); p != nil {
+		s.o.Log.Error("slack: panic", "id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		after()
+	}
+}
+
 // handle does what a delivery asks. A panic is logged and not tried again.
 func (s *Slack) handle(ctx context.Context, e envelope) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.o.Log.Error("slack: panic", "id", e.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = nil
-		}
-	}()
+	defer s.guard(e.ID, func() { err = nil })
 	switch e.Kind {
 	case "slash_commands":
 		var c slack.SlashCommand
@@ -206,10 +236,7 @@ func (s *Slack) handle(ctx context.Context, e envelope) (err error) {
 			return s.command(ctx, e, c)
 		}
 	case "interactive":
-		var a action
-		if json.Unmarshal(e.Payload, &a) == nil && a.Type == "block_actions" {
-			return s.press(ctx, e, a)
-		}
+		return s.interact(ctx, e)
 	case "events_api":
 		var v event
 		if json.Unmarshal(e.Payload, &v) == nil && v.Event.Type == "app_mention" {

@@ -34,6 +34,7 @@ type Options struct {
 	Rooms     *bot.Rooms
 	Notes     bot.Notes
 	Incidents bot.Incidents // nil: no channels of incidents
+	Forms     bot.Forms     // nil: no forms
 	Mode      string        // Socket or HTTP
 	Channel   string        // id of the channel that is the room "main"
 	Archive   bool          // channels of ended incidents are archived

@@ -79,14 +79,18 @@ func (s *Slack) receive(c *socketmode.Client, kind, id string, payload []byte) {
 		s.o.Log.Warn("slack: an envelope cannot be read", "kind", kind, "error", err)
 		e = envelope{V: 1, ID: "env-" + id, Kind: "unreadable"}
 	}
-	s.takeThen(s.working, e, func(err error) {
+	s.accept(s.working, e, func(answer json.RawMessage, err error) {
 		if err != nil {
 			s.o.Log.Error("slack: an envelope cannot be recorded", "error", err)
 			return
 		}
 		ctx, cancel := context.WithTimeout(s.working, 3*time.Second)
 		defer cancel()
-		if err := c.AckCtx(ctx, id, nil); err != nil {
+		var payload any
+		if answer != nil {
+			payload = answer
+		}
+		if err := c.AckCtx(ctx, id, payload); err != nil {
 			s.o.Log.Warn("slack: an envelope is not acknowledged", "error", err)
 		}
 	})

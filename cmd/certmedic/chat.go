@@ -104,6 +104,7 @@ func (p *program) openSlack() error {
 		return err
 	}
 	o.Rooms, o.Notes, o.Incidents = p.rooms, storeNotes{p.store, "chat/slack/"}, incidents{p}
+	o.Forms = p.desk
 	o.Now, o.Log = time.Now, p.o.Log
 	if len(p.cfg.Hosts) > 0 {
 		o.Site = "https://" + p.cfg.Hosts[0]
