@@ -17,6 +17,7 @@ type Incident struct {
 	Topic     string         // one line: severity, status, title, commander
 	Card      commands.Reply // pinned in its place, edited on every change
 	Commander commands.Person
+	Leads     []commands.Person // the commander's identities, one or more of each platform
 	People    []commands.Person // who is part of it: declared it or has a role; every linked identity of each
 	Teams     []string          // the owner's team of its certificates, to be asked in
 	Runbook   string            // URL, or ""

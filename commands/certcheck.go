@@ -140,7 +140,7 @@ func (c *call) checkButtons(ctx context.Context, s renew.Standing) ([]Button, er
 	var b []Button
 	bad := s.Verdict == renew.Critical
 	switch {
-	case len(open) > 0 && visible(open[0], c.r.By):
+	case len(open) > 0 && c.d.visible(open[0], c.r.By):
 		b = append(b, Button{Label: "Open " + open[0].ID, Command: "/incident show " + open[0].ID})
 	case bad:
 		b = append(b, declareButton(s))

@@ -121,7 +121,8 @@ type Post struct {
 type Team struct {
 	Name     string   `json:"name"`
 	People   []string `json:"people"`
-	Escalate []string `json:"escalate"` // teams asked next
+	Groups   []string `json:"groups,omitempty"` // groups of chat platforms: "slack:S0123ABCD" or "slack:handle", "discord:<role id>" or "discord:<role>"
+	Escalate []string `json:"escalate"`         // teams asked next
 }
 
 // Renewer is what the verbs need of renew.Runner.
@@ -149,9 +150,17 @@ type Options struct {
 	Book    *incident.Book
 	Renewer Renewer
 	Teams   []Team
+	People  []Linked // who is one person on several platforms
+	Policy  Policy   // who may do what
 	Now     func() time.Time
 	Log     *slog.Logger
 	Drill   bool // incidents declared here are drills
+
+	// GroupsOf, which may be nil, returns the groups of its platform that an
+	// identity is in, as Team.Groups names them; a group with an id and a
+	// handle is returned as both. It is asked while somebody waits, so it
+	// answers from what is at hand; what it cannot find out it leaves out.
+	GroupsOf func(ctx context.Context, p Person) []string
 
 	// Explain, which may be nil, turns an error that only the program's roof
 	// can know (a full record, a lost disk) into words for people. It is asked
@@ -162,8 +171,9 @@ type Options struct {
 // Desk answers requests and turns the engine's events into timeline entries
 // and posts. It is safe for concurrent use.
 type Desk struct {
-	o    Options
-	seen seen // replies by request id
+	o      Options
+	people people
+	seen   seen // replies by request id
 }
 
 // New makes a Desk.
@@ -174,5 +184,5 @@ func New(o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o}
+	return &Desk{o: o, people: newPeople(o.People)}
 }

@@ -176,7 +176,7 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 		case "snooze", "quiet":
 			add(incident.WaitCommander, incident.WaitUpdate, incident.WaitClose, incident.WaitDraft)
 		case "export":
-			add("json", "csv")
+			add("json", "csv", "zip")
 		}
 		if !named && sub != "declare" && sub != "list" {
 			add(d.incidentIDs(ctx, room)...)

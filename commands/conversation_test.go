@@ -119,7 +119,11 @@ func play(t *testing.T, r *room, said string) []byte {
 		}
 		for i, p := range r.posts {
 			if n, ok := last[p.Room+p.Reply.Key]; p.Reply.Key == "" || ok && n == i {
-				fmt.Fprintf(&out, "# %s\n%s", p.Room, draw(p.Reply))
+				room := p.Room
+				if p.For != "" {
+					room += ", for " + p.For + " alone"
+				}
+				fmt.Fprintf(&out, "# %s\n%s", room, draw(p.Reply))
 			}
 		}
 	}

@@ -39,6 +39,7 @@ func (d *Desk) Do(ctx context.Context, r Request, post func(Post)) Reply {
 }
 
 func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply) {
+	r.By = d.Who(r.By)
 	log := []slog.Attr{slog.String("text", clip(oneLine(r.Text), 200)), slog.String("by", r.By.ID), slog.String("room", r.Room)}
 	defer func() {
 		if e := recover(); e != nil {
@@ -81,6 +82,9 @@ func (c *call) answer(ctx context.Context) (Reply, error) {
 	if !v.text && len(c.args.words) > v.max {
 		extra := c.args.raw(c.args.words[v.max:])
 		return Reply{}, v.problem("extra_words", "/"+v.Name+" does not take "+quote(extra)+".")
+	}
+	if err := c.allowed(ctx); err != nil {
+		return Reply{}, err
 	}
 	return v.run(ctx, c)
 }

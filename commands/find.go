@@ -22,17 +22,6 @@ var (
 func isIncident(s string) bool { return incidentID.MatchString(s) }
 func isRenewal(s string) bool  { return renewalID.MatchString(s) }
 
-// visible reports whether a person may see an incident outside its own room.
-func visible(i incident.Incident, by Person) bool {
-	return !i.Private || partOf(i, by.ID)
-}
-
-// partOf reports whether somebody declared an incident or has a role in it.
-func partOf(i incident.Incident, id string) bool {
-	return id != "" && (i.DeclaredBy.ID == id || i.Commander.ID == id ||
-		slices.ContainsFunc(i.Roles, func(r incident.Role) bool { return r.Person.ID == id }))
-}
-
 // incident finds the incident that a line is about: named right after the
 // verb, else the room's, else the only open one.
 func (c *call) incident(ctx context.Context) (incident.Incident, error) {
@@ -47,7 +36,7 @@ func (c *call) incident(ctx context.Context) (incident.Incident, error) {
 	if err != nil {
 		return incident.Incident{}, fmt.Errorf("list open incidents: %w", err)
 	}
-	all = slices.DeleteFunc(all, func(i incident.Incident) bool { return !visible(i, c.r.By) })
+	all = slices.DeleteFunc(all, func(i incident.Incident) bool { return !c.d.visible(i, c.r.By) })
 	if len(all) > 1 { // resolved ones wait to be closed; the one being worked on is meant
 		if open := slices.DeleteFunc(slices.Clone(all), func(i incident.Incident) bool { return !i.Status.Open() }); len(open) == 1 && c.v.Name != "incident close" {
 			return open[0], nil
@@ -192,17 +181,6 @@ func (d *Desk) openFor(ctx context.Context, certificate string) ([]incident.Inci
 	return all, nil
 }
 
-// memberOf reports whether a person is in one of the teams.
-func (d *Desk) memberOf(p Person, teams []string) bool {
-	for _, t := range d.o.Teams {
-		if slices.ContainsFunc(teams, func(n string) bool { return strings.EqualFold(n, t.Name) }) &&
-			slices.ContainsFunc(t.People, func(n string) bool { return sameName(n, p.Name) }) {
-			return true
-		}
-	}
-	return false
-}
-
 func sameName(a, b string) bool {
 	return strings.EqualFold(strings.TrimPrefix(strings.TrimSpace(a), "@"), strings.TrimPrefix(strings.TrimSpace(b), "@"))
 }
@@ -228,6 +206,11 @@ func (c *call) person(ctx context.Context, name string, in incident.Incident) (i
 	name = strings.TrimPrefix(strings.TrimSpace(name), "@")
 	if strings.EqualFold(name, "me") || sameName(name, c.r.By.Name) {
 		return c.by(), nil
+	}
+	for _, l := range c.d.people.links {
+		if sameName(l.Name, name) || slices.Contains(l.IDs, c.r.By.Platform+":"+name) { // a mention without its name is the id
+			return incident.Person{ID: linkedID(l.Name), Name: l.Name, Platform: c.r.By.Platform}, nil
+		}
 	}
 	timeline, err := c.d.o.Book.Timeline(ctx, in.ID)
 	if err != nil {

@@ -81,6 +81,9 @@ func (d *Desk) Form(ctx context.Context, ask FormAsk) (Form, error) {
 		return Form{}, Problem{Code: "no_form", Message: "/" + clip(oneLine(ask.Verb), 40) + " has no form.", Hint: "Type it: /help " + clip(oneLine(ask.Verb), 40)}
 	}
 	c := d.formCall(ask)
+	if err := c.allowed(ctx); err != nil {
+		return Form{}, d.formError(ctx, err)
+	}
 	f, err := v.build(ctx, c, ask)
 	if err != nil {
 		return f, d.formError(ctx, err)
@@ -206,7 +209,8 @@ func (d *Desk) formOf(line, room string, by Person) (c *call, ask FormAsk, v for
 
 // formCall is a request that is only looked at.
 func (d *Desk) formCall(ask FormAsk) *call {
-	c := &call{d: d, v: lookup(ask.Verb), r: Request{By: ask.By, Room: ask.Room, At: ask.At}, args: &args{flags: map[string][]string{}}}
+	text := strings.TrimSpace("/" + ask.Verb + " " + ask.Subject)
+	c := &call{d: d, v: lookup(ask.Verb), r: Request{Text: text, By: d.Who(ask.By), Room: ask.Room, At: ask.At}, args: &args{flags: map[string][]string{}}}
 	if ask.Subject != "" {
 		c.args.words = []word{{text: ask.Subject}}
 	}

@@ -135,7 +135,7 @@ func declareLines(ctx context.Context, c *call, f Form, v map[string]string) ([]
 		for _, i := range open {
 			switch {
 			case !i.Status.Open():
-			case visible(i, c.r.By):
+			case c.d.visible(i, c.r.By):
 				return nil, map[string]string{"cert": fmt.Sprintf("%s is open for %s: join it, or choose \"Another one\" below.", i.ID, cert.Name)}, nil
 			default:
 				return nil, map[string]string{"cert": "An incident is open for this certificate: choose \"Another one\" below to open another."}, nil
@@ -165,7 +165,7 @@ func isTimeProblem(err error) bool {
 // formIncident is the incident that a form is about, if its person may see it.
 func (c *call) formIncident(ctx context.Context) (incident.Incident, error) {
 	i, err := c.incident(ctx)
-	if err == nil && !visible(i, c.r.By) && !strings.EqualFold(c.r.Room, i.ID) {
+	if err == nil && !c.d.visible(i, c.r.By) && !strings.EqualFold(c.r.Room, i.ID) {
 		return incident.Incident{}, Problem{Code: "unknown_incident", Message: "There is no incident " + i.ID + ".", Hint: "See all of them with: /incident list all"}
 	}
 	return i, err

@@ -33,7 +33,7 @@ func (c *call) waiting(ctx context.Context) (renew.Renewal, error) {
 	if ren.State != renew.Waiting {
 		return ren, Problem{Code: "wrong_state", Message: fmt.Sprintf("%s does not wait for approval: it is %s.", ren.ID, stateWords(ren)), Hint: "Look with: /renew status " + ren.ID}
 	}
-	return ren, c.mayDecide(ren, true)
+	return ren, c.mayDecide(ctx, ren, true)
 }
 
 func approveLines(_ context.Context, _ *call, f Form, v map[string]string) ([]string, map[string]string, error) {

@@ -180,7 +180,7 @@ func (c *call) similar(ctx context.Context, d incident.Declaration) ([]incident.
 	}
 	var out []incident.Incident
 	for _, i := range open {
-		if c.now().Sub(i.Declared) < 24*time.Hour && visible(i, c.r.By) && alike(i.Title, d.Title) {
+		if c.now().Sub(i.Declared) < 24*time.Hour && c.d.visible(i, c.r.By) && alike(i.Title, d.Title) {
 			out = append(out, i)
 		}
 	}
@@ -206,7 +206,7 @@ func (c *call) duplicate(ctx context.Context, i incident.Incident) error {
 	r.Headline, r.Body = p.Message, p.Hint
 	r.Public, r.Incident = false, ""
 	r.Buttons = []Button{{Label: "Open " + i.ID, Command: "/incident show " + i.ID, Style: "primary"}}
-	if !visible(i, c.r.By) {
+	if !c.d.visible(i, c.r.By) {
 		p.Message, p.Hint = "An incident is open for this certificate.", "Say it again with --anyway to open another all the same."
 		return p
 	}

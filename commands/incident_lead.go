@@ -27,6 +27,7 @@ func lead(ctx context.Context, c *call) (Reply, error) {
 	if i, err = c.d.o.Book.SetCommander(ctx, i.ID, to, c.change("")); err != nil {
 		return Reply{}, c.bookError(from, err)
 	}
+	c.brief(i, "commander", from.Commander, to)
 	r := c.changed(ctx, i, fmt.Sprintf("%s leads %s now.", to.Name, i.ID))
 	r.Body = "The commander decides what is done next, keeps the status true and closes the incident.\n" + r.Body
 	return r, nil

@@ -57,6 +57,11 @@ func role(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, c.bookError(from, err)
 	}
+	had, _ := from.Role(name)
+	if name == "commander" {
+		had = from.Commander
+	}
+	c.brief(i, name, had, to)
 	r := c.changed(ctx, i, fmt.Sprintf("%s is the %s of %s now.", to.Name, name, i.ID))
 	r.Body = strings.TrimSpace(roleFor[name] + "\n" + r.Body)
 	return r, nil
@@ -80,7 +85,7 @@ func handoff(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if to.ID == i.Commander.ID && !c.repeated(ctx, i.ID) {
+	if c.d.same(to.ID, i.Commander.ID) && !c.repeated(ctx, i.ID) {
 		return Reply{}, Problem{Code: "same_commander", Message: to.Name + " leads " + i.ID + " already.", Hint: "Look with: /incident show " + i.ID}
 	}
 	from := i
@@ -91,6 +96,7 @@ func handoff(ctx context.Context, c *call) (Reply, error) {
 	if from.Commander.ID != "" {
 		said += ", handed over by " + from.Commander.Name
 	}
+	c.brief(i, "commander", from.Commander, to)
 	r := c.changed(ctx, i, end(said))
 	lines, err := c.handoffBrief(ctx, i)
 	if err != nil {

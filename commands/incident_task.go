@@ -174,7 +174,7 @@ func (c *call) tasks(ctx context.Context, all bool, of string) ([]incident.Task,
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", t.Incident, err)
 			}
-			may[t.Incident] = visible(i, c.r.By) || c.public(i)
+			may[t.Incident] = c.d.visible(i, c.r.By) || c.public(i)
 		}
 		if may[t.Incident] {
 			out = append(out, t)

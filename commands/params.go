@@ -126,7 +126,7 @@ func paramWords() map[string][]Param {
 		"incident resolve":    {which, with(text, func(p *Param) { p.Summary = "what ended it" })},
 		"incident close":      {which, with(text, func(p *Param) { p.Summary = "a last word" })},
 		"incident postmortem": {which, choice("do", "a form of the draft, finished, or set a section", false, "md", "html", "json", "finished", "set"), choice("section", "of set: which section", false, postmortem.Settable()...), with(text, func(p *Param) { p.Summary = "of set: your words" })},
-		"incident export":     {which, choice("form", "of the file", true, "json", "csv")},
+		"incident export":     {which, choice("form", "of the file", true, "json", "csv", "zip")},
 	}
 }
 

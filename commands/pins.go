@@ -62,7 +62,8 @@ func (d *Desk) pinning(ctx context.Context, by Person, room, what string, post f
 			reply = clean(problemReply(d.explain(ctx, fmt.Errorf("panic: %v\n%s", e, debug.Stack()), log...)))
 		}
 	}()
-	c := &call{d: d, r: Request{By: by, Room: room}, say: post, v: lookup("incident note"), args: &args{}}
+	by = d.Who(by)
+	c := &call{d: d, r: Request{Text: "/incident note", By: by, Room: room}, say: post, v: lookup("incident note"), args: &args{}}
 	r, err := fn(c)
 	if err != nil {
 		return clean(problemReply(d.explain(ctx, err, log...)))
@@ -77,19 +78,22 @@ func (c *call) pin(ctx context.Context, p Pin) (Reply, error) {
 	if p.Incident != "" {
 		c.args.words = []word{{text: p.Incident}}
 	}
+	if err := c.allowed(ctx); err != nil {
+		return Reply{}, err
+	}
 	i, err := c.incident(ctx)
 	if err != nil {
 		return Reply{}, err
 	}
-	if !visible(i, p.By) {
+	if !c.d.visible(i, c.r.By) {
 		return Reply{}, noIncident(i.ID)
 	}
-	author := person(p.Author)
+	author := person(c.d.Who(p.Author))
 	if author.ID == "" {
 		author = incident.Person{ID: p.By.Platform + ":?", Name: "somebody", Platform: p.By.Platform}
 	}
 	now := c.d.o.Now().UTC()
-	pin := incident.Pin{Message: p.Key, At: c.d.notLater(p.At), Author: author, Text: plain(p.Text), Link: p.Link, By: person(p.By), Pinned: p.Pinned}
+	pin := incident.Pin{Message: p.Key, At: c.d.notLater(p.At), Author: author, Text: plain(p.Text), Link: p.Link, By: c.by(), Pinned: p.Pinned}
 	if pin.Pinned.IsZero() || pin.Pinned.After(now) {
 		pin.Pinned = now
 	}
@@ -141,7 +145,7 @@ func noIncident(id string) Problem {
 // pinnedElsewhere says where a message is, to those who may know.
 func (c *call) pinnedElsewhere(ctx context.Context, other *incident.PinnedElsewhereError) error {
 	p := Problem{Code: "pinned_elsewhere", Message: "This message is on another timeline already, and a message is on one alone.", Hint: "Say here what matters of it: /incident note what it says"}
-	if i, err := c.d.o.Book.Incident(ctx, other.Incident); err == nil && visible(i, c.r.By) {
+	if i, err := c.d.o.Book.Incident(ctx, other.Incident); err == nil && c.d.visible(i, c.r.By) {
 		p.Message = fmt.Sprintf("This message is %s of %s already, and a message is on one timeline alone.", other.Entry, other.Incident)
 		p.Hint = fmt.Sprintf("Look at it: /incident timeline %s. To move it, take it off there first: /incident drop %s %s", other.Incident, other.Incident, other.Entry)
 	}
@@ -151,11 +155,15 @@ func (c *call) pinnedElsewhere(ctx context.Context, other *incident.PinnedElsewh
 func (c *call) unpin(ctx context.Context, key string) (Reply, error) {
 	none := Problem{Code: "not_pinned", Message: "This message is on no timeline.", Hint: "Put it there by pinning it, or say it: /incident note what it says"}
 	i, _, err := c.d.o.Book.PinOf(ctx, key)
-	if errors.Is(err, incident.ErrNotFound) || err == nil && !visible(i, c.r.By) {
+	if errors.Is(err, incident.ErrNotFound) || err == nil && !c.d.visible(i, c.r.By) {
 		return Reply{}, none
 	}
 	if err != nil {
 		return Reply{}, fmt.Errorf("look for the message %.80s: %w", key, err)
+	}
+	c.args.words = []word{{text: i.ID}}
+	if err := c.allowed(ctx); err != nil {
+		return Reply{}, err
 	}
 	out, done, err := c.d.o.Book.Unpin(ctx, key, c.by())
 	if errors.Is(err, incident.ErrNotFound) {
@@ -209,9 +217,9 @@ func offCard(out incident.Pinned, by string) Reply {
 // private in the incident's room.
 func (c *call) tellCut(out incident.Pinned) {
 	author := out.Entry.By
-	if !out.Cut || c.say == nil || author.ID == "" || author.ID == c.r.By.ID {
+	if !out.Cut || c.d.same(author.ID, c.r.By.ID) {
 		return
 	}
 	r := Reply{State: StateWarning, Headline: "A message of yours was put on the timeline of " + out.Incident.ID + ".", Body: cutWords}
-	c.say(Post{Room: out.Incident.ID, Reply: clean(r), At: c.d.o.Now().UTC(), For: author.ID})
+	c.tell(out.Incident.ID, author, r)
 }

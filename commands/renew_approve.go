@@ -30,7 +30,7 @@ func decide(approve bool) func(context.Context, *call) (Reply, error) {
 		if !fits(ren) {
 			return Reply{}, Problem{Code: "wrong_state", Message: fmt.Sprintf("%s does not wait for approval: it is %s.", ren.ID, stateWords(ren)), Hint: "Look with: /renew status " + ren.ID}
 		}
-		if err := c.mayDecide(ren, approve); err != nil {
+		if err := c.mayDecide(ctx, ren, approve); err != nil {
 			return Reply{}, err
 		}
 		do := c.d.o.Renewer.Deny
@@ -45,7 +45,7 @@ func decide(approve bool) func(context.Context, *call) (Reply, error) {
 	}
 }
 
-func (c *call) mayDecide(ren renew.Renewal, approve bool) error {
+func (c *call) mayDecide(ctx context.Context, ren renew.Renewal, approve bool) error {
 	cert, ok := c.d.o.Renewer.Inventory().Certificate(ren.Ask.Certificate)
 	if !ok {
 		return Problem{Code: "unknown_certificate", Message: ren.Ask.Certificate + " is not in the inventory any more, so nobody can approve it.", Hint: "Put it back into the configuration, or ask again for another: /renew"}
@@ -53,23 +53,21 @@ func (c *call) mayDecide(ren renew.Renewal, approve bool) error {
 	if !approve && ren.State == renew.Stopped && len(cert.Approval.Teams) == 0 {
 		return nil // what anybody may start, anybody may give up
 	}
-	if !c.d.memberOf(c.r.By, cert.Approval.Teams) {
-		who := "nobody"
-		if people := c.d.peopleOf(cert.Approval.Teams); len(people) > 0 {
-			who = either(people, 8)
-		}
+	if !c.d.memberOf(ctx, c.r.By, cert.Approval.Teams) {
+		who := orElse(c.d.whoIsIn(cert.Approval.Teams), "nobody")
 		return Problem{Code: "not_approver", Message: fmt.Sprintf("%s may not decide about %s: it is for %s.", c.r.By.Name, ren.ID, listed(cert.Approval.Teams, 4)),
 			Hint: fmt.Sprintf("Ask %s to say: /renew approve %s", who, ren.ID)}
 	}
-	if approve && !cert.Approval.Self && sameAsker(ren, c.r.By) {
+	if approve && !cert.Approval.Self && c.sameAsker(ren) {
 		return c.selfApproval(ren, cert)
 	}
 	return nil
 }
 
 // sameAsker compares ids, and names too: one person may speak on two platforms.
-func sameAsker(ren renew.Renewal, by Person) bool {
-	return ren.Ask.By.ID == by.ID || sameName(ren.Ask.By.Name, by.Name)
+func (c *call) sameAsker(ren renew.Renewal) bool {
+	by := c.d.Who(Person{ID: ren.Ask.By.ID, Name: ren.Ask.By.Name, Platform: ren.Ask.By.Platform})
+	return c.d.same(by.ID, c.r.By.ID) || sameName(by.Name, c.r.By.Name)
 }
 
 func (c *call) selfApproval(ren renew.Renewal, cert renew.Certificate) error {

@@ -15,8 +15,9 @@ type Verb struct {
 	Summary string // one line
 	Example string // one correct line
 	Flags   []Flag
-	Public  bool // changes the record
-	Rare    bool // left out of the first help; the group's help has it
+	Public  bool   // changes the record
+	Needs   string // the right it takes, see Policy; "": none
+	Rare    bool   // left out of the first help; the group's help has it
 }
 
 // Flag is a flag of a verb.
@@ -52,7 +53,12 @@ var (
 
 // table returns every verb in the order of the help.
 func table() []*verb {
-	rowsOnce.Do(func() { rows = allVerbs() })
+	rowsOnce.Do(func() {
+		rows = allVerbs()
+		for _, v := range rows {
+			v.Needs = rights[v.Name]
+		}
+	})
 	return rows
 }
 

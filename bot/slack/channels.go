@@ -181,7 +181,13 @@ func (s *Slack) sync(ctx context.Context, i bot.Incident) (wait time.Duration, e
 		y.Reply.Files, y.Reply.Buttons = nil, nil
 		add("card", y)
 	}
-	if user, ok := strings.CutPrefix(i.Commander.ID, "slack:"); ok && user != c.Invited {
+	lead := i.Commander.ID
+	for _, p := range i.Leads {
+		if p.Platform == "slack" {
+			lead = p.ID
+		}
+	}
+	if user, ok := strings.CutPrefix(lead, "slack:"); ok && user != c.Invited {
 		c.Invited = user
 		add("invite/"+user, say{Op: "invite", Users: []string{user}})
 	}

@@ -218,9 +218,17 @@ func (s incidents) Incidents(ctx context.Context) ([]bot.Incident, error) {
 // belongs says who and what is part of an incident.
 func (s incidents) belongs(c *bot.Incident, i incident.Incident) {
 	add := func(p incident.Person) {
-		if p.ID != "" && !slices.ContainsFunc(c.People, func(q commands.Person) bool { return q.ID == p.ID }) {
-			c.People = append(c.People, commands.Person{ID: p.ID, Name: p.Name, Platform: p.Platform})
+		if p.ID == "" {
+			return
 		}
+		for _, one := range s.p.desk.Identities(commands.Person{ID: p.ID, Name: p.Name, Platform: p.Platform}) {
+			if !slices.ContainsFunc(c.People, func(q commands.Person) bool { return q.ID == one.ID }) {
+				c.People = append(c.People, one)
+			}
+		}
+	}
+	if i.Commander.ID != "" {
+		c.Leads = s.p.desk.Identities(c.Commander)
 	}
 	add(i.DeclaredBy)
 	add(i.Commander)

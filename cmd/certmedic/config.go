@@ -24,6 +24,8 @@ type config struct {
 	Listen    string
 	Hosts     []string // further Host headers that the pages answer to
 	Teams     []commands.Team
+	People    []commands.Linked
+	Policy    commands.Policy
 	Inventory renew.Inventory
 	Roots     []string // PEM files added to the system's roots for verification
 	Check     checkConfig
@@ -76,6 +78,8 @@ func (r *yamlReader) config(n node, c *config) {
 		"listen":       func(n node) { c.Listen = r.address(n, "listen") },
 		"hosts":        func(n node) { c.Hosts = r.names(n, "hosts") },
 		"teams":        func(n node) { c.Teams = r.teams(n) },
+		"people":       func(n node) { c.People = r.people(n) },
+		"policy":       func(n node) { c.Policy = r.policy(n) },
 		"issuers":      func(n node) { c.Inventory.Issuers = r.issuers(n) },
 		"certificates": func(n node) { c.Inventory.Certificates = r.certificates(n) },
 		"chat":         func(n node) { r.chat(n, c) },
@@ -109,9 +113,14 @@ func (r *yamlReader) teams(n node) []commands.Team {
 		r.mapping(n, "team "+name, fields{
 			"people":   func(n node) { t.People = r.names(n, "people") },
 			"escalate": func(n node) { t.Escalate = r.names(n, "escalate") },
+			"slack":    func(n node) { t.Groups = append(t.Groups, r.groups(n, name, "slack")...) },
+			"discord":  func(n node) { t.Groups = append(t.Groups, r.groups(n, name, "discord")...) },
 		})
-		if len(t.People) == 0 {
+		if len(t.People) == 0 && len(t.Groups) == 0 {
 			r.add(key, "team %s has nobody in it", "list its people: `people: [ana, ben]`", name)
+		}
+		if name == commands.Members || name == commands.Owner {
+			r.add(key, "a team cannot be called %s", "policy: has that word for something else", name)
 		}
 		all = append(all, t)
 	})

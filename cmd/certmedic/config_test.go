@@ -51,6 +51,17 @@ func describe(c config, err error) string {
 		return err.Error() + "\n"
 	}
 	var b strings.Builder
+	for _, l := range c.People {
+		fmt.Fprintf(&b, "%s is %s\n", l.Name, strings.Join(l.IDs, ", "))
+	}
+	for _, t := range c.Teams {
+		if len(t.Groups) > 0 {
+			fmt.Fprintf(&b, "team %s: people %s, groups %s\n", t.Name, strings.Join(t.People, ", "), strings.Join(t.Groups, ", "))
+		}
+	}
+	if p := c.Policy; len(p.Look)+len(p.Declare)+len(p.Renew)+len(p.Close) > 0 {
+		fmt.Fprintf(&b, "policy look %v declare %v renew %v close %v\n", p.Look, p.Declare, p.Renew, p.Close)
+	}
 	for _, x := range c.Inventory.Certificates {
 		fmt.Fprintf(&b, "%s %s owner %s issuer %s", x.Name, strings.Join(x.Domains, ","), x.Owner, x.Issuer)
 		for _, ch := range x.Challenges {

@@ -37,7 +37,8 @@ type program struct {
 	desk   *commands.Desk
 	rooms  *bot.Rooms
 	site   *web.Site
-	slack  *slack.Slack // nil: not configured
+	slack  *slack.Slack                                            // nil: not configured
+	groups []func(ctx context.Context, p commands.Person) []string // of chat platforms, see groupsOf
 
 	listener net.Listener
 	stops    []stop
@@ -101,7 +102,8 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 		return nil, err
 	}
 	p.book = incident.NewBook(p.store, time.Now)
-	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, Now: time.Now, Log: o.Log, Drill: o.Drill, Explain: explain})
+	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, People: cfg.People, Policy: cfg.Policy, GroupsOf: p.groupsOf,
+		Now: time.Now, Log: o.Log, Drill: o.Drill, Explain: explain})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)
 	if !o.Listen {
