@@ -51,7 +51,7 @@ func TestDiscordOutage(t *testing.T) {
 		t.Errorf("seen: %q", got)
 	}
 	click := st.Click("ben", DiscordMain, "Note")
-	p = l.want(opDispatch, "INTERACTION_CREATE")
+	l.want(opDispatch, "INTERACTION_CREATE")
 	st.good("POST", "/interactions/"+click.ID+"/"+click.Token+"/callback", object{"type": 9, "data": object{"custom_id": "note:I-1", "title": "Note", "components": []any{
 		object{"type": 18, "label": "What happened", "component": object{"type": 4, "style": 2, "custom_id": "text", "required": true}}}}})
 	if !click.OK() {
