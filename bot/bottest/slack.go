@@ -41,6 +41,9 @@ type SlackMessage struct {
 	Edits          int
 	File           string
 	Data           []byte
+	Thread         string // ts of the thread's first message
+	Reactions      map[string][]string
+	Files          []SlackFile
 }
 
 // SlackChannel is a channel of the fake.
@@ -63,6 +66,7 @@ type SlackCall struct {
 type Slack struct {
 	Server *httptest.Server
 	Events string // where signed HTTP goes; "": Socket Mode
+	Sloppy bool   // conversations.history minds latest alone
 	Limit  bool   // one message a second in a channel, three at once; else 429
 
 	t        testing.TB
@@ -88,6 +92,8 @@ type Slack struct {
 	triggers map[string]*trigger
 	expire   bool
 	views    []*SlackView
+
+	downloads []string
 }
 
 type hook struct {
@@ -115,6 +121,7 @@ func NewSlack(t testing.TB) *Slack {
 	mux.HandleFunc("/api/", f.api)
 	mux.HandleFunc("/hooks/", f.hooked)
 	mux.HandleFunc("/upload/", f.upload)
+	mux.HandleFunc("/files/", f.file)
 	mux.HandleFunc("/link", f.link)
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(func() { f.DropSockets(); f.Server.Close() })

@@ -34,6 +34,9 @@ func (f *Slack) api(w http.ResponseWriter, r *http.Request) {
 	} else {
 		form, _ = url.ParseQuery(string(body))
 	}
+	if r.Method == http.MethodGet {
+		form = r.URL.Query()
+	}
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if token == "" {
 		token = form.Get("token")
@@ -145,8 +148,15 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		c.Messages = append(c.Messages, m)
 		return answerOf{"ok": true, "files": []any{map[string]any{"id": files[0].ID, "title": files[0].Title}}}
 	}
+	if user := form.Get("channel"); c == nil && method == "chat.postMessage" && f.users[user] != nil { // the person's own conversation with the bot
+		c = &SlackChannel{ID: user, Name: "dm-" + user, Members: map[string]bool{"U0BOT": true}}
+		f.channels[user] = c
+	}
 	if c == nil {
 		return bad("channel_not_found")
+	}
+	if a := f.readMessages(method, c, form); a != nil {
+		return a
 	}
 	if c.Archived && method != "conversations.info" && method != "conversations.history" {
 		if method == "conversations.archive" {
@@ -174,18 +184,6 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		m := &SlackMessage{TS: f.ts(), User: "U0BOT", For: form.Get("user"), Text: form.Get("text"), Blocks: f.blocks(form)}
 		c.Messages = append(c.Messages, m)
 		return answerOf{"ok": true, "message_ts": m.TS}
-	case "conversations.history":
-		var all []any
-		for i := len(c.Messages) - 1; i >= 0; i-- {
-			if m := c.Messages[i]; m.For == "" && m.TS >= form.Get("oldest") {
-				one := map[string]any{"type": "message", "ts": m.TS, "user": m.User, "text": m.Text, "blocks": m.Blocks}
-				if m.File != "" {
-					one["files"] = []any{map[string]any{"id": "F1", "name": m.File, "title": m.File}}
-				}
-				all = append(all, one)
-			}
-		}
-		return answerOf{"ok": true, "messages": all, "has_more": false}
 	case "conversations.info":
 		return answerOf{"ok": true, "channel": c.json()}
 	case "conversations.setTopic":

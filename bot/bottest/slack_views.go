@@ -119,7 +119,7 @@ func (f *Slack) view(method string, form url.Values) answerOf {
 		return answerOf{"ok": true, "view": map[string]any{"id": to.ID, "hash": to.Hash, "type": to.Type, "callback_id": to.Callback}}
 	}
 	switch method {
-	case "views.open":
+	case "views.open", "views.push":
 		t := f.triggers[form.Get("trigger_id")]
 		switch {
 		case t == nil || f.expire || time.Since(t.at) > 3*time.Second:
@@ -377,7 +377,7 @@ func (f *Slack) menu(user, channel, label string) map[string]any {
 						return map[string]any{"type": "block_actions", "user": map[string]any{"id": SlackUser(user), "username": user}, "channel": map[string]any{"id": channel, "name": c.Name},
 							"container": map[string]any{"type": "message", "message_ts": m.TS, "channel_id": channel, "is_ephemeral": m.For != ""}, "trigger_id": f.trigger(SlackUser(user)),
 							"response_url": f.hook(channel, SlackUser(user), m.TS), "team": map[string]any{"id": "T0TEAM"}, "api_app_id": "A0APP",
-							"actions": []any{map[string]any{"type": e["type"], "action_id": e["action_id"], "block_id": "b", "selected_option": o, "action_ts": f.ts()}}}
+							"actions": []any{map[string]any{"type": e["type"], "action_id": e["action_id"], "block_id": b["block_id"], "selected_option": o, "action_ts": f.ts()}}}
 					}
 				}
 			}

@@ -80,6 +80,9 @@ func draw(y say, mark string) drawing {
 	} else if press != nil {
 		d.blocks = append(d.blocks, press)
 	}
+	if menu := y.Pick.menu(); menu != nil {
+		d.blocks = append(d.blocks, menu)
+	}
 	if mark != "" && len(d.blocks) > 0 {
 		switch b := d.blocks[0].(type) {
 		case *slack.SectionBlock:
@@ -222,15 +225,7 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 			continue
 		}
 		e := slack.NewButtonBlockElement(fmt.Sprintf("press-%d", i), string(v), text(fit(b.Label, maxLabel)))
-		switch b.Style {
-		case "primary":
-			e.Style = slack.StylePrimary
-		case "danger":
-			e.Style = slack.StyleDanger
-		}
-		if b.Confirm != "" {
-			e.Confirm = slack.NewConfirmationBlockObject(text("Are you sure?"), text(fit(b.Confirm, 300)), text(fit(b.Label, 30)), text("Cancel"))
-		}
+		dress(e, b)
 		d.left -= size(e.Text.Text) + size(fit(b.Confirm, 300))
 		if b.Confirm != "" {
 			d.left -= 60
@@ -244,6 +239,19 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 		es = append(es, menu)
 	}
 	return slack.NewActionBlock("", es...)
+}
+
+// dress gives a button its style and its question.
+func dress(e *slack.ButtonBlockElement, b commands.Button) {
+	switch b.Style {
+	case "primary":
+		e.Style = slack.StylePrimary
+	case "danger":
+		e.Style = slack.StyleDanger
+	}
+	if b.Confirm != "" {
+		e.Confirm = slack.NewConfirmationBlockObject(text("Are you sure?"), text(fit(b.Confirm, 300)), text(fit(b.Label, 30)), text("Cancel"))
+	}
 }
 
 // besides is the menu of forms that buttons can be opened in instead.

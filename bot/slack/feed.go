@@ -27,6 +27,7 @@ type say struct {
 	Users []string       `json:"users,omitempty"`
 	File  commands.File  `json:"file,omitzero"`
 
+	Pick   pick     `json:"pick,omitzero"`    // a question
 	Beside []beside `json:"beside,omitempty"` // forms that buttons can be opened in
 }
 

@@ -40,6 +40,7 @@ type action struct {
 	TriggerID   string `json:"trigger_id"`
 	Actions     []struct {
 		ActionID string      `json:"action_id"`
+		BlockID  string      `json:"block_id"`
 		Value    string      `json:"value"`
 		Selected optionValue `json:"selected_option"`
 	} `json:"actions"`
@@ -171,6 +172,10 @@ func (s *Slack) interact(ctx context.Context, e envelope) error {
 		switch {
 		case a.Actions[0].ActionID == besideAction:
 			return s.unopened(ctx, e, a)
+		case a.Actions[0].ActionID == pickAction:
+			return s.picked(ctx, e, a)
+		case a.View.Type == "home":
+			return s.homePress(ctx, e, a)
 		default:
 			return s.press(ctx, e, a)
 		}
@@ -179,21 +184,13 @@ func (s *Slack) interact(ctx context.Context, e envelope) error {
 		if json.Unmarshal(e.Payload, &sub) == nil {
 			return s.submitted(ctx, e, sub)
 		}
+	case "message_action":
+		var a shortcut
+		if json.Unmarshal(e.Payload, &a) == nil {
+			return s.added(ctx, e, a)
+		}
 	}
 	return nil
-}
-
-// concerns reports whether a delivery is anything to us; what is not is
-// acknowledged and forgotten.
-func (s *Slack) concerns(e envelope) bool {
-	if e.Kind == "interactive" {
-		var kind struct {
-			Type string `json:"type"`
-		}
-		_ = json.Unmarshal(e.Payload, &kind)
-		return kind.Type != "view_closed"
-	}
-	return true
 }
 
 // press presses a button of a room's message.
@@ -228,7 +225,7 @@ func (s *Slack) press(ctx context.Context, e envelope, a action) error {
 			}
 		}
 	}
-	if s.shown(ctx, p.Room, reply) {
+	if to.view == "" && s.shown(ctx, p.Room, reply) {
 		return nil
 	}
 	return s.whisper(ctx, to, s.private(ctx, p.Room, by.ID, strings.Join([]string{"press", p.Room, p.Message, "slack-" + e.ID}, "/"), reply), false)

@@ -146,6 +146,13 @@ func (s *Slack) queue(e envelope) (turn <-chan struct{}, over func()) {
 }
 
 func person(e envelope) string {
+	if e.Kind == "events_api" { // what happens to one message happens in order
+		var v messageEvent
+		_ = json.Unmarshal(e.Payload, &v)
+		if channel, ts := v.about(); ts != "" {
+			return pinNote(channel, ts)
+		}
+	}
 	var p struct {
 		UserID string `json:"user_id"`
 		User   struct {
@@ -242,6 +249,10 @@ func (s *Slack) handle(ctx context.Context, e envelope) (err error) {
 		if json.Unmarshal(e.Payload, &v) == nil && v.Event.Type == "app_mention" {
 			return s.mentioned(ctx, e, v)
 		}
+		var m messageEvent
+		if json.Unmarshal(e.Payload, &m) == nil {
+			return s.happened(ctx, e, m)
+		}
 	}
 	return nil
 }
@@ -301,6 +312,7 @@ func (s *Slack) sweep(ctx context.Context) error {
 				}
 			}
 		}
+		s.sweepPins(ctx)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -65,7 +65,7 @@ func (s *Slack) openForCommand(ctx context.Context, c slack.SlashCommand) bool {
 	}
 	room := s.room(c.ChannelID)
 	ask, ok := s.o.Forms.FormFor(ctx, c.Command+" "+s.undo(ctx, c.Text), room, by)
-	return ok && s.openForm(ctx, c.TriggerID, ask, formMeta{Room: room, Channel: c.ChannelID}) == nil
+	return ok && s.openForm(ctx, c.TriggerID, false, ask, formMeta{Room: room, Channel: c.ChannelID}) == nil
 }
 
 // openForAction opens the form that a button wants or that stands beside one,
@@ -101,11 +101,11 @@ func (s *Slack) openForAction(ctx context.Context, e *envelope, a action) bool {
 	} else {
 		ask, ok = s.o.Forms.FormFor(ctx, b.Command, p.Room, by)
 	}
-	return ok && s.openForm(ctx, a.TriggerID, ask, formMeta{Room: p.Room, Channel: a.channel(), Thread: a.Container.ThreadTS, Message: m.ID, Label: b.Label}) == nil
+	return ok && s.openForm(ctx, a.TriggerID, a.View.Type == "modal", ask, formMeta{Room: p.Room, Channel: a.channel(), Thread: a.Container.ThreadTS, Message: m.ID, Label: b.Label}) == nil
 }
 
-// openForm opens a form.
-func (s *Slack) openForm(ctx context.Context, trigger string, ask commands.FormAsk, meta formMeta) error {
+// openForm opens a form; above, over the view that is open.
+func (s *Slack) openForm(ctx context.Context, trigger string, above bool, ask commands.FormAsk, meta formMeta) error {
 	f, err := s.o.Forms.Form(ctx, ask)
 	if err != nil {
 		return err // the line itself is refused in the same words
@@ -114,15 +114,19 @@ func (s *Slack) openForm(ctx context.Context, trigger string, ask commands.FormA
 	if !ok {
 		return errLate
 	}
-	_, err = s.open(ctx, trigger, v)
+	_, err = s.open(ctx, trigger, above, v)
 	return err
 }
 
-// open opens a view, and returns its id. A second try may find that the first
-// one, whose answer was lost, has opened it.
-func (s *Slack) open(ctx context.Context, trigger string, v slack.ModalViewRequest) (id string, err error) {
+// open opens a view, or puts it above the one that is open, and returns its id.
+// A second try may find that the first one, whose answer was lost, has opened it.
+func (s *Slack) open(ctx context.Context, trigger string, above bool, v slack.ModalViewRequest) (id string, err error) {
 	for n := 0; ; n++ {
-		r, err := s.api.OpenViewContext(ctx, trigger, v)
+		do := s.api.OpenViewContext
+		if above {
+			do = s.api.PushViewContext
+		}
+		r, err := do(ctx, trigger, v)
 		var limited *slack.RateLimitedError
 		switch e := slackError(err); {
 		case err == nil:

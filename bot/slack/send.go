@@ -211,6 +211,9 @@ func fileName(name string) string {
 // whisper tells one person: by the delivery's response URL, or, when that is
 // gone, by an ephemeral message. replace takes the place of what it is about.
 func (s *Slack) whisper(ctx context.Context, to asker, y say, replace bool) error {
+	if to.view != "" {
+		return s.show(ctx, to, y)
+	}
 	for i, part := range pages(y) {
 		d := draw(part, "")
 		d.link(s.o.Site, part.Reply.Links)
@@ -235,17 +238,19 @@ func (s *Slack) tell(ctx context.Context, to asker, m *slack.WebhookMessage, d d
 			return err
 		}
 	}
-	if m.DeleteOriginal || to.channel == "" {
+	if m.DeleteOriginal || to.channel == "" && to.user == "" {
 		return nil
+	}
+	if to.channel == "" {
+		return s.direct(ctx, to.user, d)
 	}
 	opts := d.options()
 	if to.thread != "" {
 		opts = append(opts, slack.MsgOptionTS(to.thread))
 	}
 	_, err := s.api.PostEphemeralContext(ctx, to.channel, to.user, opts...)
-	if e := slackError(err); e != "" && !slices.Contains(unsure, e) {
-		s.o.Log.Warn("slack: an answer cannot be shown", "error", words(err))
-		return nil
+	if e := slackError(err); e != "" && !slices.Contains(unsure, e) && to.user != "" { // the bot is not in that channel
+		return s.direct(ctx, to.user, d)
 	}
 	return err
 }

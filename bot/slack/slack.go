@@ -35,6 +35,9 @@ type Options struct {
 	Notes     bot.Notes
 	Incidents bot.Incidents // nil: no channels of incidents
 	Forms     bot.Forms     // nil: no forms
+	Pins      bot.Pins      // nil: no messages on timelines
+	Home      bot.Homes     // nil: no App Home
+	Reaction  string        // the emoji that puts a message on the timeline; default pushpin
 	Mode      string        // Socket or HTTP
 	Channel   string        // id of the channel that is the room "main"
 	Archive   bool          // channels of ended incidents are archived
@@ -50,6 +53,7 @@ type Options struct {
 	ArchiveAfter time.Duration // after the end of an incident; default 1 h
 	Every        time.Duration // between messages of a channel; default 1 s
 	Edits        time.Duration // between edits of a message; default 2 s
+	Homes        time.Duration // between looks whether a page of App Home has changed; default 1 min
 	Retry        time.Duration // first pause after a failure; default 1 s, doubled up to 30 times that
 }
 
@@ -74,6 +78,7 @@ type Slack struct {
 	status   Status
 	said     map[string]bool // notes that were said
 	self     string          // our user id
+	selfBot  string          // our bot id
 	workers  map[string]chan struct{}
 	people   map[string]known
 	channels map[string]channel // by room
@@ -81,6 +86,10 @@ type Slack struct {
 	recent   []string           // what was said in main lately
 	replays  replays
 	first    int // where the first following of main began; -1: it has not
+
+	pinning  sync.Mutex // held while a pin's note is changed
+	followed sync.Map   // notes of messages on timelines: their changes are followed
+	homes    homes
 
 	work    sync.WaitGroup
 	working context.Context // of accepted envelopes
@@ -101,10 +110,13 @@ func New(o Options) (*Slack, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Reaction = strings.Trim(o.Reaction, ":"); o.Reaction == "" {
+		o.Reaction = "pushpin"
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second} {
+	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second, &o.Homes: time.Minute} {
 		if *d <= 0 {
 			*d = def
 		}
@@ -141,6 +153,9 @@ func (s *Slack) Run(ctx context.Context) error {
 	if err := s.readChannels(ctx); err != nil {
 		return err
 	}
+	if err := s.readPins(ctx); err != nil {
+		return err
+	}
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
@@ -159,6 +174,7 @@ func (s *Slack) Run(ctx context.Context) error {
 	part(func(ctx context.Context) error { s.feed(ctx, "main"); return nil })
 	part(s.afterGreeting(s.out.Run))
 	part(s.sweep)
+	part(s.afterGreeting(s.refreshHomes))
 	if s.o.Incidents != nil {
 		part(s.afterGreeting(s.watchIncidents))
 	}
@@ -209,7 +225,7 @@ func (s *Slack) greet(ctx context.Context) error {
 		me, err := s.api.AuthTestContext(ctx)
 		if err == nil {
 			s.mu.Lock()
-			s.self = me.UserID
+			s.self, s.selfBot = me.UserID, me.BotID
 			s.mu.Unlock()
 			if s.o.Mode == HTTP {
 				s.stand("connected", nil)
