@@ -157,6 +157,23 @@ func TestManifest(t *testing.T) {
 				t.Errorf("no %s in %s", want, b)
 			}
 		}
+		for _, feature := range []string{Timeline, HomeTab} {
+			one, _ := json.Marshal(NewManifest(url, feature))
+			var v any
+			_ = json.Unmarshal(one, &v)
+			if schema != nil {
+				if err := schema.Validate(v); err != nil {
+					t.Errorf("without %s: %v\n%s", feature, err, one)
+				}
+			}
+			for of, words := range map[string][]string{Timeline: {"message.channels", "reactions:read", "files:read", "Add to timeline"}, HomeTab: {"app_home_opened", `"home_tab_enabled":true`}} {
+				for _, w := range words {
+					if !strings.Contains(string(b), w) || strings.Contains(string(one), w) != (of != feature) {
+						t.Errorf("%s with and without %s: %v, %s", w, feature, strings.Contains(string(one), w), b)
+					}
+				}
+			}
+		}
 		if strings.Contains(string(b), "/slack/events") != (url != "") {
 			t.Errorf("%s", b)
 		}

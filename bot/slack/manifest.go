@@ -23,8 +23,10 @@ type Display struct {
 
 // Features are the bot's user and its slash commands.
 type Features struct {
-	Bot      BotUser        `json:"bot_user" yaml:"bot_user"`
-	Commands []SlashCommand `json:"slash_commands" yaml:"slash_commands"`
+	Home      AppHome        `json:"app_home" yaml:"app_home"`
+	Bot       BotUser        `json:"bot_user" yaml:"bot_user"`
+	Shortcuts []Shortcut     `json:"shortcuts,omitempty" yaml:"shortcuts,omitempty"`
+	Commands  []SlashCommand `json:"slash_commands" yaml:"slash_commands"`
 }
 
 // BotUser is who the bot is among the users.
@@ -72,7 +74,10 @@ type Scope struct {
 }
 
 // Scopes are all that the bot asks for.
-func Scopes() []Scope {
+func Scopes() []Scope { return withScopes(baseScopes(), timelineScopes()) }
+
+// baseScopes are those of commands and channels.
+func baseScopes() []Scope {
 	return []Scope{
 		{"commands", "the slash commands", true},
 		{"chat:write", "answers and alerts", true},
@@ -87,8 +92,8 @@ func Scopes() []Scope {
 }
 
 // NewManifest makes the manifest from the table of verbs. url is where Slack
-// reaches certmedic, for HTTP; "": Socket Mode.
-func NewManifest(url string) Manifest {
+// reaches certmedic, for HTTP; "": Socket Mode. without names features to leave out.
+func NewManifest(url string, without ...string) Manifest {
 	m := Manifest{Display: Display{Name: "certmedic", Colour: "#0b3d2e",
 		Description: "Handles TLS certificate outages: checks, renews, verifies, keeps the timeline, drafts the postmortem."}}
 	m.Features.Bot = BotUser{Name: "certmedic", Online: true}
@@ -117,6 +122,7 @@ func NewManifest(url string) Manifest {
 		m.OAuth.Scopes.Bot = append(m.OAuth.Scopes.Bot, s.Name)
 	}
 	m.Settings.Events.Bot, m.Settings.Events.URL = []string{"app_mention"}, url
+	m.features(without)
 	m.Settings.Interactivity.On, m.Settings.Interactivity.URL = true, url
 	m.Settings.Socket = url == ""
 	return m

@@ -92,7 +92,7 @@ func (s *Slack) concernsEvent(v messageEvent) bool {
 		_, followed := s.followed.Load(pinNote(channel, ts))
 		return about && followed && (v.Event.Subtype == "message_changed" || v.Event.Subtype == "message_deleted")
 	default:
-		return false
+		return true
 	}
 	if about && strings.HasSuffix(v.Event.Type, "_added") {
 		s.followed.Store(pinNote(channel, ts), true)
