@@ -33,7 +33,7 @@ const mostTags = 3
 // is not safe or there is none.
 func timed(s string) *slack.TextBlockObject {
 	s = bot.Clean(s)
-	if markup.MatchString(s) || !utcStamp.MatchString(s) {
+	if !utcStamp.MatchString(s) || markup.MatchString(utcStamp.ReplaceAllString(s, "0")) {
 		return text(s)
 	}
 	n := 0

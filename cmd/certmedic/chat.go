@@ -26,7 +26,12 @@ type slackConfig struct {
 	Channel string
 	APIURL  string
 	Archive bool
+
+	Reaction string // the emoji that puts a message on the timeline; "": the default
 }
+
+// emojiName is an emoji's name as Slack allows it.
+var emojiName = regexp.MustCompile(`^[\p{L}0-9_+'-]{1,100}$`)
 
 var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,20}$`)
 
@@ -52,6 +57,11 @@ func (r *yamlReader) chat(n node, c *config) {
 				s.APIURL = r.text(n, "chat.slack.api_url")
 				if u, err := url.Parse(s.APIURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(withPort(u.Host))) {
 					r.add(n, "chat.slack.api_url: %q is no https URL", "leave it out, unless a proxy or a test stands in for Slack: https://slack-proxy.example.com/api/", s.APIURL)
+				}
+			},
+			"reaction": func(n node) {
+				if s.Reaction = strings.Trim(r.text(n, "chat.slack.reaction"), ":"); !emojiName.MatchString(s.Reaction) {
+					r.add(n, "chat.slack.reaction: %q is no emoji's name", "the name between the colons, without a skin tone: pushpin", s.Reaction)
 				}
 			},
 			"archive":   func(n node) { s.Archive = r.boolean(n, "chat.slack.archive") },
@@ -85,7 +95,7 @@ func environment(name string) (string, error) {
 
 // slackOptions are the adapter's options out of configuration and environment.
 func slackOptions(c slackConfig) (o slack.Options, err error) {
-	o = slack.Options{Mode: c.Mode, Channel: c.Channel, APIURL: c.APIURL, Archive: c.Archive}
+	o = slack.Options{Mode: c.Mode, Channel: c.Channel, APIURL: c.APIURL, Archive: c.Archive, Reaction: c.Reaction}
 	for name, to := range map[string]*string{"SLACK_APP_TOKEN": &o.AppToken, "SLACK_BOT_TOKEN": &o.BotToken, "SLACK_SIGNING_SECRET": &o.Secret} {
 		if *to, err = environment(name); err != nil {
 			return o, err
@@ -104,7 +114,10 @@ func (p *program) openSlack() error {
 		return err
 	}
 	o.Rooms, o.Notes, o.Incidents = p.rooms, storeNotes{p.store, "chat/slack/"}, incidents{p}
-	o.Forms = p.desk
+	o.Forms, o.Home = p.desk, p.desk
+	if pins, ok := any(p.desk).(bot.Pins); ok {
+		o.Pins = pins
+	}
 	o.Now, o.Log = time.Now, p.o.Log
 	if len(p.cfg.Hosts) > 0 {
 		o.Site = "https://" + p.cfg.Hosts[0]
