@@ -25,7 +25,19 @@ func certcheckVerb() *verb {
 			{"sni", "name", "ask for this name"},
 			{"addr", "ip", "look at this address alone"},
 			{"all", "", "every certificate, address and finding"},
-		}}, max: 1, run: certcheck}
+			{"public", "", "everybody in the room sees the answer"},
+		}}, max: 1, run: publicly(certcheck)}
+}
+
+// publicly shows a verb's answer to everybody when --public was given.
+func publicly(run func(context.Context, *call) (Reply, error)) func(context.Context, *call) (Reply, error) {
+	return func(ctx context.Context, c *call) (Reply, error) {
+		r, err := run(ctx, c)
+		if err == nil && c.args.has("public") {
+			r.Public = true
+		}
+		return r, err
+	}
 }
 
 func certcheck(ctx context.Context, c *call) (Reply, error) {
@@ -140,7 +152,7 @@ func (c *call) checkButtons(ctx context.Context, s renew.Standing) ([]Button, er
 	var b []Button
 	bad := s.Verdict == renew.Critical
 	switch {
-	case len(open) > 0 && c.d.visible(open[0], c.r.By):
+	case len(open) > 0 && c.d.visible(open[0], c.r.By) && !(open[0].Private && c.args.has("public")):
 		b = append(b, Button{Label: "Open " + open[0].ID, Command: "/incident show " + open[0].ID})
 	case bad:
 		b = append(b, declareButton(s))

@@ -26,6 +26,7 @@ const Hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> \" onmous
 //	/buttons     a public reply with the buttons Renew and Check again
 //	/long        a private reply of 2000 lines
 //	/hostile     a public reply that is Hostile all over
+//	/certcheck X a private reply with a fact, and the buttons Renew and Open INC-9
 //	/panic X     a panic
 //
 // Anything else is an unknown verb.
@@ -64,6 +65,11 @@ func (d *Desk) Do(ctx context.Context, q commands.Request, post func(commands.Po
 			{Label: "Renew", Command: "/public pressed", Style: "primary"},
 			{Label: "Check again", Command: "/echo rechecked"},
 		}}
+	case "/certcheck":
+		r := full(rest)
+		r.Headline, r.Public = "checked: "+rest, false
+		r.Buttons = []commands.Button{{Label: "Renew", Command: "/renew " + rest}, {Label: "Open INC-9", Command: "/incident show INC-9"}}
+		return r
 	case "/long":
 		var b strings.Builder
 		for i := range 2000 {

@@ -263,14 +263,24 @@ func (f *Slack) hooked(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !in.DeleteOriginal {
-		if in.Text == "" || in.ResponseType != "ephemeral" {
-			f.t.Errorf("an answer without text, or not ephemeral: %+v", in)
+		if in.Text == "" || in.ResponseType != "ephemeral" && in.ResponseType != "in_channel" {
+			f.t.Errorf("an answer without text, or neither ephemeral nor in the channel: %+v", in)
+		}
+		user := h.user
+		if in.ResponseType == "in_channel" {
+			if in.ReplaceOriginal {
+				f.t.Errorf("an ephemeral message cannot become public: %+v", in)
+			}
+			h.user = ""
 		}
 		if b, err := json.Marshal(in.Blocks); err == nil {
 			f.contract.blocks("response_url", string(b))
 		}
 		if !in.ReplaceOriginal {
 			c.Messages = append(c.Messages, &SlackMessage{TS: f.ts(), User: "U0BOT", For: h.user, Text: in.Text, Blocks: in.Blocks, Hook: id})
+			if in.ResponseType == "in_channel" {
+				h.user = user
+			}
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain")

@@ -278,3 +278,10 @@ func (f *Slack) Downloads() int {
 	defer f.mu.Unlock()
 	return len(f.downloads)
 }
+
+// AddChannel makes a channel that the bot is not in.
+func (f *Slack) AddChannel(id, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.channels[id] = &SlackChannel{ID: id, Name: name, Members: map[string]bool{}}
+}

@@ -221,7 +221,7 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 	var es []slack.BlockElement
 	for i, b := range y.Reply.Buttons {
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: i, Label: b.Label})
-		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons {
+		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons || y.Over && stale(b) {
 			continue
 		}
 		e := slack.NewButtonBlockElement(fmt.Sprintf("press-%d", i), string(v), text(fit(b.Label, maxLabel)))
@@ -231,6 +231,9 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 			d.left -= 60
 		}
 		es = append(es, e)
+	}
+	if v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID}); err == nil && y.Share {
+		es = append(es, slack.NewButtonBlockElement(shareAction, string(v), text("Share in channel")))
 	}
 	if len(es) == 0 {
 		return nil
@@ -258,6 +261,9 @@ func dress(e *slack.ButtonBlockElement, b commands.Button) {
 func besides(y say) slack.BlockElement {
 	var os []*slack.OptionBlockObject
 	for _, b := range y.Beside {
+		if y.Over && b.Button < len(y.Reply.Buttons) && stale(y.Reply.Buttons[b.Button]) {
+			continue
+		}
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: b.Button})
 		if err == nil && len(v) <= maxOption && len(os) < 5 {
 			os = append(os, slack.NewOptionBlockObject(string(v), text(fit(b.Label, maxOption)), nil))

@@ -28,6 +28,8 @@ type say struct {
 	File  commands.File  `json:"file,omitzero"`
 
 	Pick   pick     `json:"pick,omitzero"`    // a question
+	Share  bool     `json:"share,omitempty"`  // with a button that shows it to everybody
+	Over   bool     `json:"over,omitempty"`   // without buttons about an incident that has ended
 	Beside []beside `json:"beside,omitempty"` // forms that buttons can be opened in
 }
 
@@ -78,6 +80,8 @@ type follower struct {
 	cursor int               // the mark of the last change taken
 	lines  map[string]string // by request: who said what
 	order  []string
+
+	retired map[string]int // by id: the revision of a message whose buttons were taken away
 }
 
 func cursorKey(room string) string { return "mark/" + room }
@@ -154,10 +158,12 @@ func (f *follower) take(ctx context.Context, m bot.Message) error {
 	if m.Mark <= f.cursor {
 		return nil
 	}
+	over := f.s.over(ctx, f.room)
 	var ps []bot.Parcel
 	if c, ok := f.s.channelOf(f.room); ok && m.For == "" && m.By.Platform == bot.Bot.Platform && !f.s.hidden(ctx, f.room, m.Reply) {
 		y := f.s.saying(m)
 		y.Line = f.lines[m.Request]
+		y.Over = over
 		if !f.s.twice(f.room, c, y) {
 			var err error
 			if ps, err = parcels(c.ID, m, y); err != nil {
@@ -169,7 +175,7 @@ func (f *follower) take(ctx context.Context, m bot.Message) error {
 		return err
 	}
 	f.cursor = m.Mark
-	return nil
+	return f.retire(ctx, over)
 }
 
 // parcels are a message and its files.

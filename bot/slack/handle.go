@@ -132,7 +132,9 @@ func (s *Slack) answer(ctx context.Context, to asker, q commands.Request) (comma
 		}
 		return reply, nil
 	default:
-		return reply, s.whisper(ctx, to, s.private(ctx, q.Room, q.By.ID, q.ID, reply), held)
+		y := s.private(ctx, q.Room, q.By.ID, q.ID, reply)
+		y.Share = y.ID != "" && to.view == "" && sharable(to, q, reply)
+		return reply, s.whisper(ctx, to, y, held)
 	}
 }
 
@@ -172,6 +174,8 @@ func (s *Slack) interact(ctx context.Context, e envelope) error {
 		switch {
 		case a.Actions[0].ActionID == besideAction:
 			return s.unopened(ctx, e, a)
+		case a.Actions[0].ActionID == shareAction:
+			return s.share(ctx, e, a)
 		case a.Actions[0].ActionID == pickAction:
 			return s.picked(ctx, e, a)
 		case a.View.Type == "home":

@@ -1,0 +1,82 @@
+package slack
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file takes buttons away that stand for nothing any more: those of an
+// incident that is over, in its own channel.
+
+// later are the verbs about an incident that make sense after its end.
+var later = []string{"show", "timeline", "postmortem", "export", "list", "reopen", "task"}
+
+// stale reports a button that an incident's end has made useless.
+func stale(b commands.Button) bool {
+	rest, ok := strings.CutPrefix(b.Command, "/incident ")
+	verb, _, _ := strings.Cut(rest, " ")
+	return ok && !slices.Contains(later, verb)
+}
+
+// over reports whether a room's incident has ended.
+func (s *Slack) over(ctx context.Context, room string) bool {
+	if room == "main" || s.o.Incidents == nil {
+		return false
+	}
+	is, err := s.o.Incidents.Incidents(ctx)
+	if err != nil {
+		s.o.Log.Error("slack: read the incidents", "error", err)
+		return false
+	}
+	for _, i := range is {
+		if i.ID == room {
+			return !i.Open
+		}
+	}
+	return false
+}
+
+// retire edits what was said in a room whose incident has ended, so that its
+// useless buttons go. It is called when something is said there: the word of
+// the end is the first.
+func (f *follower) retire(ctx context.Context, over bool) error {
+	c, ok := f.s.channelOf(f.room)
+	if !ok || !over {
+		f.retired = nil
+		return nil
+	}
+	ms, err := f.s.o.Rooms.Messages(ctx, f.room, "", 0)
+	if err != nil {
+		return err
+	}
+	if f.retired == nil {
+		f.retired = map[string]int{}
+	}
+	for _, m := range ms {
+		if m.Mark > f.cursor || m.For != "" || m.By.Platform != bot.Bot.Platform || m.Used.Label != "" || f.retired[m.ID] == m.Rev || !slices.ContainsFunc(m.Reply.Buttons, stale) {
+			continue
+		}
+		key := m.Room + "/" + m.ID
+		place, err := f.s.out.Place(ctx, c.ID, key)
+		if err != nil {
+			return err
+		}
+		if place != "" {
+			y := f.s.saying(m)
+			y.Over = true
+			p, err := parcel(c.ID, key, y)
+			if err != nil {
+				return err
+			}
+			if err := f.s.out.Put(ctx, []bot.Parcel{p}); err != nil {
+				return err
+			}
+		}
+		f.retired[m.ID] = m.Rev
+	}
+	return nil
+}
