@@ -152,7 +152,7 @@ func TestManifest(t *testing.T) {
 				t.Errorf("%v\n%s", err, b)
 			}
 		}
-		for _, want := range []string{`"/certcheck"`, `"/renew"`, `"/incident"`, "declare", "app_mention", `"should_escape":true`} {
+		for _, want := range []string{`"/certcheck"`, "Add to timeline", `"/renew"`, `"/incident"`, "declare", "app_mention", `"should_escape":true`} {
 			if !strings.Contains(string(b), want) {
 				t.Errorf("no %s in %s", want, b)
 			}
@@ -166,7 +166,7 @@ func TestManifest(t *testing.T) {
 					t.Errorf("without %s: %v\n%s", feature, err, one)
 				}
 			}
-			for of, words := range map[string][]string{Timeline: {"message.channels", "reactions:read", "files:read", "Add to timeline"}, HomeTab: {"app_home_opened", `"home_tab_enabled":true`}} {
+			for of, words := range map[string][]string{Timeline: {"message.channels", "reactions:read", "files:read"}, HomeTab: {"app_home_opened", `"home_tab_enabled":true`}} {
 				for _, w := range words {
 					if !strings.Contains(string(b), w) || strings.Contains(string(one), w) != (of != feature) {
 						t.Errorf("%s with and without %s: %v, %s", w, feature, strings.Contains(string(one), w), b)

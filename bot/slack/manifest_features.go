@@ -7,7 +7,7 @@ import "slices"
 
 // Features of the manifest that can be left out.
 const (
-	Timeline = "timeline" // reactions, pins, edits and the shortcut put messages on timelines
+	Timeline = "timeline" // reactions and pins put messages on timelines, edits are followed
 	HomeTab  = "home"     // a page of one's own
 )
 
@@ -53,6 +53,7 @@ func withScopes(all, more []Scope) []Scope {
 // features adds what is not left out.
 func (m *Manifest) features(without []string) {
 	m.Features.Home = AppHome{Home: !slices.Contains(without, HomeTab), Messages: true, ReadOnly: true}
+	m.Features.Shortcuts = []Shortcut{{Name: "Add to timeline", Type: "message", CallbackID: shortcutID, Description: "Puts this message on an incident's timeline, at its own time"}}
 	if m.Features.Home.Home {
 		m.Settings.Events.Bot = append(m.Settings.Events.Bot, "app_home_opened")
 	}
@@ -64,6 +65,5 @@ func (m *Manifest) features(without []string) {
 		}
 		return
 	}
-	m.Features.Shortcuts = []Shortcut{{Name: "Add to timeline", Type: "message", CallbackID: shortcutID, Description: "Puts this message on an incident's timeline, at its own time"}}
 	m.Settings.Events.Bot = append(m.Settings.Events.Bot, timelineEvents...)
 }

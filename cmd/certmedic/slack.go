@@ -26,7 +26,7 @@ manifest": the commands from the table of verbs, and the least scopes.`,
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON instead of YAML")
 	url := c.Flags().String("url", "", "the public https `address` of certmedic, for mode http (default: Socket Mode)")
-	without := c.Flags().StringSlice("without", nil, "features to leave out, with their scopes: "+slack.Timeline+" (reactions, pins and messages on the timeline), "+slack.HomeTab+" (App Home)")
+	without := c.Flags().StringSlice("without", nil, "features to leave out, with their scopes: "+slack.Timeline+" (reactions, pins and edits of messages followed), "+slack.HomeTab+" (App Home)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		for _, w := range *without {
 			if w != slack.Timeline && w != slack.HomeTab {
