@@ -66,6 +66,11 @@ type Options struct {
 	Log    Log
 	Now    func() time.Time
 	Logger *slog.Logger
+	// MayRead, which may be nil, says whether a person (by id) may read a room.
+	// Who may not finds it empty. The mirror of a room on another platform reads
+	// it as nobody (""), and is not asked about.
+	MayRead func(ctx context.Context, room, person string) bool
+
 	Answer time.Duration // after this long without an answer the room shows "working"; default 1.5 s
 }
 
@@ -118,7 +123,14 @@ func (r *Rooms) Messages(ctx context.Context, room, person string, limit int) ([
 		return nil, err
 	}
 	defer leave()
+	if !r.mayRead(ctx, rm.name, person) {
+		return nil, nil
+	}
 	return rm.visible(person, limit), nil
+}
+
+func (r *Rooms) mayRead(ctx context.Context, room, person string) bool {
+	return person == "" || r.o.MayRead == nil || r.o.MayRead(ctx, room, person)
 }
 
 // Subscribe sends every new or edited message of a room that the person may
@@ -131,6 +143,12 @@ func (r *Rooms) Subscribe(ctx context.Context, room, person string) <-chan Messa
 		none := make(chan Message)
 		close(none)
 		return none
+	}
+	if !r.mayRead(ctx, rm.name, person) {
+		defer leave()
+		silent := make(chan Message)
+		context.AfterFunc(ctx, func() { close(silent) })
+		return silent
 	}
 	return rm.subscribe(ctx, person, leave)
 }

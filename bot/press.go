@@ -33,13 +33,16 @@ func (r *Rooms) PressOnce(ctx context.Context, id, room, message string, button 
 		return r.unwritten(commands.Request{Room: room}, err)
 	}
 	defer leave()
+	if !r.mayRead(ctx, rm.name, by.ID) {
+		return noMessage(message)
+	}
 	var refused *commands.Reply
 	var b commands.Button
 	m, err := rm.change(ctx, func() (Message, error) {
 		m, ok := rm.next[message]
 		switch {
 		case !ok || !m.seenBy(by.ID):
-			p := problem("unknown_message", fmt.Sprintf("There is no message %q in this room any more.", message), "Type the command instead.")
+			p := noMessage(message)
 			refused = &p
 		case m.Used.Label != "":
 			p := problem("used", m.Used.Line(r.now())+".", "Nothing more was done.")
@@ -68,6 +71,10 @@ func (r *Rooms) PressOnce(ctx context.Context, id, room, message string, button 
 			r.giveBack(rm, m)
 		}
 	})
+}
+
+func noMessage(id string) commands.Reply {
+	return problem("unknown_message", fmt.Sprintf("There is no message %q in this room any more.", id), "Type the command instead.")
 }
 
 // giveBack makes the button of a refused command pressable again.

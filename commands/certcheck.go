@@ -149,10 +149,14 @@ func (c *call) checkButtons(ctx context.Context, s renew.Standing) ([]Button, er
 	if err != nil {
 		return nil, err
 	}
+	open = c.d.visibleOnly(open, c.r.By)
+	if c.args.has("public") {
+		open = withoutPrivate(open)
+	}
 	var b []Button
 	bad := s.Verdict == renew.Critical
 	switch {
-	case len(open) > 0 && c.d.visible(open[0], c.r.By) && !(open[0].Private && c.args.has("public")):
+	case len(open) > 0:
 		b = append(b, Button{Label: "Open " + open[0].ID, Command: "/incident show " + open[0].ID})
 	case bad:
 		b = append(b, declareButton(s))

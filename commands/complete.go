@@ -151,8 +151,10 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 			add("investigating", "identified", "monitoring", "resolved")
 		case "sev":
 			add("1", "2", "3", "4")
-		case "lead":
-			add("me")
+		case "lead", "invite":
+			if sub == "lead" {
+				add("me")
+			}
 			for _, t := range d.o.Teams {
 				add(t.People...)
 			}

@@ -441,9 +441,13 @@ func TestPrivate(t *testing.T) {
 	if p := r.say("ben", "main", "/incident note hello"); p.Problem.Code != "no_incident" {
 		t.Errorf("ben: %+v", p.Problem)
 	}
-	if p := r.say("ben", "main", "/incident declare media down --cert media"); strings.Contains(draw(p), "leaked") || p.Problem.Code != "duplicate" {
+	if p := r.must("ben", "main", "/incident declare media down --cert media"); strings.Contains(draw(p), "leaked") || strings.Contains(draw(p), "INC-1") {
 		t.Errorf("ben: %s", draw(p))
 	}
+	if p := r.say("ben", "main", "/incident declare media down --cert media"); p.Problem.Code != "duplicate" || strings.Contains(draw(p), "INC-1") || !strings.Contains(draw(p), "INC-2") {
+		t.Errorf("ben: %s", draw(p))
+	}
+	r.must("ben", "main", "/incident cancel INC-2 declared to look")
 	if p := r.say("ana", "main", "/incident list"); !strings.Contains(draw(p), "leaked") {
 		t.Errorf("ana does not see her own: %s", draw(p))
 	}
@@ -461,9 +465,11 @@ func TestPrivate(t *testing.T) {
 			t.Errorf("main hears of it: %s", draw(p.Reply))
 		}
 	}
-	page, err := r.desk.IncidentsPage(context.Background(), "")
-	if err != nil || len(page.Incidents) != 0 {
-		t.Errorf("the page has it: %+v, %v", page, err)
+	for name, want := range map[string]int{"ana": 2, "ben": 1, "": 1} {
+		page, err := r.desk.IncidentsPage(context.Background(), "", commands.Person{ID: "web:" + name, Name: name, Platform: "web"})
+		if err != nil || len(page.Incidents) != want {
+			t.Errorf("%q sees %+v, %v", name, page, err)
+		}
 	}
 }
 
@@ -564,38 +570,38 @@ func TestPages(t *testing.T) {
 	ctx := context.Background()
 	r.must("ana", "main", "/incident declare images do not load --cert media")
 	r.must("ana", "main", "/renew media --yes")
-	estate, err := r.desk.EstatePage(ctx)
+	estate, err := r.desk.EstatePage(ctx, person("ana"))
 	if err != nil || len(estate.Standings) != 2 || len(estate.Open) != 1 {
 		t.Errorf("estate: %+v, %v", estate, err)
 	}
-	cert, err := r.desk.CertificatePage(ctx, "media.example.com")
+	cert, err := r.desk.CertificatePage(ctx, "media.example.com", person("ana"))
 	if err != nil || cert.Standing.Certificate.Name != "media" || len(cert.Renewals) != 1 || len(cert.Incidents) != 1 {
 		t.Errorf("certificate: %+v, %v", cert, err)
 	}
-	inc, err := r.desk.IncidentPage(ctx, "inc-1")
+	inc, err := r.desk.IncidentPage(ctx, "inc-1", person("ana"))
 	if err != nil || inc.Incident.ID != "INC-1" || len(inc.Timeline) < 20 || len(inc.Standings) != 1 || len(inc.Renewals) != 1 || len(inc.Metrics.Spans) == 0 || !bytes.Contains(inc.Draft, []byte("0a64")) {
 		t.Errorf("incident: %d lines, %d standings, %v", len(inc.Timeline), len(inc.Standings), err)
 	}
-	list, err := r.desk.IncidentsPage(ctx, "images")
+	list, err := r.desk.IncidentsPage(ctx, "images", person("ana"))
 	if err != nil || len(list.Incidents) != 1 {
 		t.Errorf("list: %+v, %v", list, err)
 	}
 	for form, typ := range map[string]string{"md": "text/markdown", "html": "text/html", "json": "application/json"} {
-		f, err := r.desk.Draft(ctx, "INC-1", form)
+		f, err := r.desk.Draft(ctx, "INC-1", form, person("ana"))
 		if err != nil || f.Name != "INC-1-postmortem."+form || !strings.HasPrefix(f.Type, typ) || !bytes.Contains(f.Data, []byte("INC-1")) {
 			t.Errorf("draft %s: %s, %s, %v", form, f.Name, f.Type, err)
 		}
 	}
 	var p commands.Problem
 	for _, id := range []string{"INC-9", "INC-x", "../etc/passwd", ""} {
-		if _, err := r.desk.IncidentPage(ctx, id); !errors.As(err, &p) || p.Code != "unknown_incident" {
+		if _, err := r.desk.IncidentPage(ctx, id, person("ana")); !errors.As(err, &p) || p.Code != "unknown_incident" {
 			t.Errorf("incident %q: %v", id, err)
 		}
 	}
-	if _, err := r.desk.CertificatePage(ctx, "nope"); !errors.As(err, &p) || p.Code != "unknown_certificate" {
+	if _, err := r.desk.CertificatePage(ctx, "nope", person("ana")); !errors.As(err, &p) || p.Code != "unknown_certificate" {
 		t.Errorf("certificate nope: %v", err)
 	}
-	if _, err := r.desk.Draft(ctx, "INC-1", "pdf"); !errors.As(err, &p) || p.Code != "bad_form" {
+	if _, err := r.desk.Draft(ctx, "INC-1", "pdf", person("ana")); !errors.As(err, &p) || p.Code != "bad_form" {
 		t.Errorf("draft pdf: %v", err)
 	}
 }

@@ -83,6 +83,11 @@ func (c *call) answer(ctx context.Context) (Reply, error) {
 		extra := c.args.raw(c.args.words[v.max:])
 		return Reply{}, v.problem("extra_words", "/"+v.Name+" does not take "+quote(extra)+".")
 	}
+	if isIncident(c.r.Room) { // nobody says anything in a room that is not theirs
+		if _, err := c.d.incidentByID(ctx, strings.ToUpper(c.r.Room), c.r.By); err != nil {
+			return Reply{}, err
+		}
+	}
 	if err := c.allowed(ctx); err != nil {
 		return Reply{}, err
 	}

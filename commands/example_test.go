@@ -30,12 +30,14 @@ func ExampleDesk_Do() {
 	ana := commands.Person{ID: "web:ana", Name: "ana", Platform: "web", Zone: "Europe/Berlin"}
 	echo := func(p commands.Post) { fmt.Println(p.Room, "hears:", p.Reply.Headline) }
 	for _, line := range []string{"/certcheck media", "/incident declare sev2 images do not load --cert media", "/incident note first report @ 02:52"} {
-		r := desk.Do(ctx, commands.Request{Text: line, By: ana, Room: "INC-1"}, echo)
+		r := desk.Do(ctx, commands.Request{Text: line, By: ana, Room: "main"}, echo)
 		fmt.Println(r.Headline)
 	}
 	// Output:
 	// media expired 2 min ago on 4 of 4 hosts: its notAfter was 2026-11-22 01:52:10 UTC, serial 0a01.
 	// main hears: media expired 2 min ago on 4 of 4 hosts: its notAfter was 2026-11-22 01:52:10 UTC, serial 0a01.
+	// INC-1 hears: INC-1 SEV2 investigating: images do not load. Next: somebody takes the lead.
 	// INC-1 SEV2 investigating: images do not load. Next: somebody takes the lead.
+	// INC-1 hears: INC-1 E-5, 2026-11-22 01:52:00 UTC: first report
 	// INC-1 E-5, 2026-11-22 01:52:00 UTC: first report
 }

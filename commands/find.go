@@ -27,16 +27,16 @@ func isRenewal(s string) bool  { return renewalID.MatchString(s) }
 func (c *call) incident(ctx context.Context) (incident.Incident, error) {
 	if s, ok := c.args.peek(); ok && isIncident(s) {
 		_, _ = c.args.take()
-		return c.d.incidentByID(ctx, strings.ToUpper(s))
+		return c.d.incidentByID(ctx, strings.ToUpper(s), c.r.By)
 	}
 	if isIncident(c.r.Room) {
-		return c.d.incidentByID(ctx, strings.ToUpper(c.r.Room))
+		return c.d.incidentByID(ctx, strings.ToUpper(c.r.Room), c.r.By)
 	}
 	all, err := c.d.o.Book.List(ctx, incident.Filter{Open: true})
 	if err != nil {
 		return incident.Incident{}, fmt.Errorf("list open incidents: %w", err)
 	}
-	all = slices.DeleteFunc(all, func(i incident.Incident) bool { return !c.d.visible(i, c.r.By) })
+	all = c.d.visibleOnly(all, c.r.By)
 	if len(all) > 1 { // resolved ones wait to be closed; the one being worked on is meant
 		if open := slices.DeleteFunc(slices.Clone(all), func(i incident.Incident) bool { return !i.Status.Open() }); len(open) == 1 && c.v.Name != "incident close" {
 			return open[0], nil
@@ -55,14 +55,6 @@ func (c *call) incident(ctx context.Context) (incident.Incident, error) {
 	}
 	return incident.Incident{}, Problem{Code: "which_incident", Message: plural(len(all), "incident") + " are open: " + listed(names, 5) + ".",
 		Hint: "Name it right after the verb, for example: /" + c.v.Name + " " + all[0].ID}
-}
-
-func (d *Desk) incidentByID(ctx context.Context, id string) (incident.Incident, error) {
-	i, err := d.o.Book.Incident(ctx, id)
-	if errors.Is(err, incident.ErrNotFound) {
-		return i, Problem{Code: "unknown_incident", Message: "There is no incident " + id + ".", Hint: "See all of them with: /incident list all"}
-	}
-	return i, err
 }
 
 // certificate finds a certificate by name or domain.
@@ -212,6 +204,12 @@ func (c *call) person(ctx context.Context, name string, in incident.Incident) (i
 			return incident.Person{ID: linkedID(l.Name), Name: l.Name, Platform: c.r.By.Platform}, nil
 		}
 	}
+	for _, m := range mention.FindAllStringSubmatch(c.r.Text, -1) { // the platform's own word of who is meant
+		if label := orElse(strings.TrimPrefix(m[2], "@"), m[1]); sameName(label, name) {
+			p := c.d.Who(Person{ID: c.r.By.Platform + ":" + m[1], Name: label, Platform: c.r.By.Platform})
+			return incident.Person{ID: p.ID, Name: p.Name, Platform: p.Platform}, nil
+		}
+	}
 	timeline, err := c.d.o.Book.Timeline(ctx, in.ID)
 	if err != nil {
 		return incident.Person{}, fmt.Errorf("timeline of %s: %w", in.ID, err)
@@ -225,7 +223,7 @@ func (c *call) person(ctx context.Context, name string, in incident.Incident) (i
 	for _, t := range c.d.o.Teams {
 		for _, p := range t.People {
 			if sameName(p, name) {
-				return incident.Person{ID: c.r.By.Platform + ":" + strings.ToLower(p), Name: p, Platform: c.r.By.Platform}, nil
+				return incident.Person{ID: guessed(c.r.By.Platform, p), Name: p, Platform: c.r.By.Platform}, nil
 			}
 			if !slices.Contains(known, p) {
 				known = append(known, p)
@@ -233,7 +231,7 @@ func (c *call) person(ctx context.Context, name string, in incident.Incident) (i
 		}
 	}
 	if len(known) == 0 {
-		return incident.Person{ID: c.r.By.Platform + ":" + strings.ToLower(name), Name: name, Platform: c.r.By.Platform}, nil
+		return incident.Person{ID: guessed(c.r.By.Platform, name), Name: name, Platform: c.r.By.Platform}, nil
 	}
 	p := Problem{Code: "unknown_person", Message: "Nobody here is called " + quote(name) + ".", Hint: "The teams have " + listed(known, 8) + ". For example: /incident lead me"}
 	if n := nearest(name, known); n != "" {

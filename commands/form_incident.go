@@ -137,8 +137,6 @@ func declareLines(ctx context.Context, c *call, f Form, v map[string]string) ([]
 			case !i.Status.Open():
 			case c.d.visible(i, c.r.By):
 				return nil, map[string]string{"cert": fmt.Sprintf("%s is open for %s: join it, or choose \"Another one\" below.", i.ID, cert.Name)}, nil
-			default:
-				return nil, map[string]string{"cert": "An incident is open for this certificate: choose \"Another one\" below to open another."}, nil
 			}
 		}
 	}
@@ -164,11 +162,7 @@ func isTimeProblem(err error) bool {
 
 // formIncident is the incident that a form is about, if its person may see it.
 func (c *call) formIncident(ctx context.Context) (incident.Incident, error) {
-	i, err := c.incident(ctx)
-	if err == nil && !c.d.visible(i, c.r.By) && !strings.EqualFold(c.r.Room, i.ID) {
-		return incident.Incident{}, Problem{Code: "unknown_incident", Message: "There is no incident " + i.ID + ".", Hint: "See all of them with: /incident list all"}
-	}
-	return i, err
+	return c.incident(ctx)
 }
 
 // closeForm asks for what is missing: the impact, what becomes of temporary

@@ -139,9 +139,6 @@ func (c *call) entryArg(ctx context.Context) (incident.Incident, incident.Entry,
 	if err != nil {
 		return i, incident.Entry{}, err
 	}
-	if i.Private && !c.d.visible(i, c.r.By) && !c.public(i) {
-		return i, incident.Entry{}, Problem{Code: "unknown_incident", Message: "There is no incident " + i.ID + ".", Hint: "See all of them with: /incident list all"}
-	}
 	word, ok := c.args.take()
 	m := entryID.FindStringSubmatch(strings.TrimRight(word, ",.:"))
 	if m == nil {

@@ -38,6 +38,11 @@ func declare(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, err
 	}
 	i, err := c.d.o.Book.Declare(ctx, d, c.args.has("anyway"))
+	if errors.Is(err, incident.ErrDuplicate) && !c.d.visible(i, c.r.By) { // for them there is none, unless another is open too
+		if i, err = c.visibleDuplicate(ctx, d); err == nil {
+			i, err = c.d.o.Book.Declare(ctx, d, true)
+		}
+	}
 	if errors.Is(err, incident.ErrDuplicate) {
 		return Reply{}, c.duplicate(ctx, i)
 	}
@@ -198,6 +203,23 @@ func alike(a, b string) bool {
 	return false
 }
 
+// visibleDuplicate finds another open incident for a certificate that its
+// declarer may see, with ErrDuplicate.
+func (c *call) visibleDuplicate(ctx context.Context, d incident.Declaration) (incident.Incident, error) {
+	for _, name := range d.Certificates {
+		open, err := c.d.openFor(ctx, name)
+		if err != nil {
+			return incident.Incident{}, err
+		}
+		for _, i := range c.d.visibleOnly(open, c.r.By) {
+			if i.Status.Open() {
+				return i, incident.ErrDuplicate
+			}
+		}
+	}
+	return incident.Incident{}, nil
+}
+
 // duplicate refuses a second incident for one certificate and shows the first.
 func (c *call) duplicate(ctx context.Context, i incident.Incident) error {
 	p := Problem{Code: "duplicate", Message: fmt.Sprintf("%s is open for %s since %s.", i.ID, listed(i.Certificates, 3), stamp(i.Declared)),
@@ -206,10 +228,6 @@ func (c *call) duplicate(ctx context.Context, i incident.Incident) error {
 	r.Headline, r.Body = p.Message, p.Hint
 	r.Public, r.Incident = false, ""
 	r.Buttons = []Button{{Label: "Open " + i.ID, Command: "/incident show " + i.ID, Style: "primary"}}
-	if !c.d.visible(i, c.r.By) {
-		p.Message, p.Hint = "An incident is open for this certificate.", "Say it again with --anyway to open another all the same."
-		return p
-	}
 	return &refused{p, r}
 }
 

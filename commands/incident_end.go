@@ -128,12 +128,12 @@ func (c *call) twoIncidents(ctx context.Context) (from, to incident.Incident, er
 		if !isIncident(c.r.Room) {
 			return from, to, c.v.problem("missing_incident", "Name both: the one that ends, then the one that goes on.")
 		}
-		if from, err = c.d.incidentByID(ctx, strings.ToUpper(c.r.Room)); err != nil {
+		if from, err = c.d.incidentByID(ctx, strings.ToUpper(c.r.Room), c.r.By); err != nil {
 			return from, to, err
 		}
 	}
 	id, _ := c.args.take()
-	if to, err = c.d.incidentByID(ctx, strings.ToUpper(id)); err != nil {
+	if to, err = c.d.incidentByID(ctx, strings.ToUpper(id), c.r.By); err != nil {
 		return from, to, err
 	}
 	if from.ID == to.ID {
@@ -154,6 +154,8 @@ func (c *call) leaveError(i incident.Incident, err error) error {
 // pairError gives refusals of duplicate and merge their words.
 func (c *call) pairError(i, to incident.Incident, err error) error {
 	switch {
+	case errors.Is(err, incident.ErrPrivate) && to.Private:
+		return Problem{Code: "private", Message: fmt.Sprintf("%s is private and %s is not, so %s cannot point at it.", to.ID, i.ID, i.ID), Hint: "To end it alone: /incident cancel " + i.ID + " it is handled elsewhere"}
 	case errors.Is(err, incident.ErrPrivate):
 		return Problem{Code: "private", Message: fmt.Sprintf("%s is private and %s is not, so its lines are not carried over.", i.ID, to.ID), Hint: "To end it alone: /incident duplicate " + i.ID + " " + to.ID}
 	case errors.Is(err, incident.ErrTemps):

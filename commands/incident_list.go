@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/certmedic/certmedic/incident"
@@ -34,7 +33,7 @@ func (c *call) list(ctx context.Context, f incident.Filter, what string) (Reply,
 	if err != nil {
 		return Reply{}, fmt.Errorf("list incidents: %w", err)
 	}
-	all = slices.DeleteFunc(all, func(i incident.Incident) bool { return !c.d.visible(i, c.r.By) })
+	all = c.d.visibleOnly(all, c.r.By)
 	r := Reply{State: StateInfo, Headline: plural(len(all), "incident") + " " + what + ".", Links: []Link{{"Incidents", incidentsPath}}}
 	if len(all) == 0 {
 		r.Headline = "No incident " + what + "."

@@ -142,7 +142,7 @@ func (c *call) taskDone(ctx context.Context) (Reply, error) {
 	if t := all[at]; !t.Open() && !c.repeated(ctx, t.Incident) {
 		return Reply{}, Problem{Code: "done", Message: fmt.Sprintf("%s was done by %s at %s.", t.ID, t.DoneBy.Name, stamp(t.Done)), Hint: "See what is open: /incident task list"}
 	}
-	from, err := c.d.incidentByID(ctx, all[at].Incident)
+	from, err := c.d.incidentByID(ctx, all[at].Incident, c.r.By)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -174,7 +174,7 @@ func (c *call) tasks(ctx context.Context, all bool, of string) ([]incident.Task,
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", t.Incident, err)
 			}
-			may[t.Incident] = c.d.visible(i, c.r.By) || c.public(i)
+			may[t.Incident] = c.d.visible(i, c.r.By)
 		}
 		if may[t.Incident] {
 			out = append(out, t)

@@ -57,7 +57,7 @@ func (c *call) incidentNamed(ctx context.Context, id string) (incident.Incident,
 	if id == "" {
 		return c.incident(ctx)
 	}
-	return c.d.incidentByID(ctx, id)
+	return c.d.incidentByID(ctx, id, c.r.By)
 }
 
 // subWord takes the second word of a verb and the id of an incident before or

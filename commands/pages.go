@@ -47,9 +47,12 @@ type IncidentsPage struct {
 }
 
 // EstatePage returns the estate. Private incidents are not on it.
-func (d *Desk) EstatePage(ctx context.Context) (EstatePage, error) {
+func (d *Desk) EstatePage(ctx context.Context, by Person) (EstatePage, error) {
 	p := EstatePage{At: d.o.Now().UTC()}
-	var err error
+	err := d.mayLook(ctx, d.Who(by), "", nil)
+	if err != nil {
+		return p, err
+	}
 	if p.Standings, err = d.o.Renewer.Estate(ctx); err != nil {
 		return p, fmt.Errorf("read the estate: %w", err)
 	}
@@ -65,9 +68,12 @@ func withoutPrivate(all []incident.Incident) []incident.Incident {
 }
 
 // CertificatePage returns one certificate, by name or domain, or a Problem.
-func (d *Desk) CertificatePage(ctx context.Context, name string) (CertificatePage, error) {
+func (d *Desk) CertificatePage(ctx context.Context, name string, by Person) (CertificatePage, error) {
 	p := CertificatePage{At: d.o.Now().UTC()}
 	cert, err := d.certificate(name)
+	if err == nil {
+		err = d.mayLook(ctx, d.Who(by), cert.Name, nonEmpty(cert.Owner))
+	}
 	if err != nil {
 		return p, err
 	}
@@ -85,10 +91,10 @@ func (d *Desk) CertificatePage(ctx context.Context, name string) (CertificatePag
 }
 
 // IncidentPage returns one incident, or a Problem.
-func (d *Desk) IncidentPage(ctx context.Context, id string) (IncidentPage, error) {
+func (d *Desk) IncidentPage(ctx context.Context, id string, by Person) (IncidentPage, error) {
 	p := IncidentPage{At: d.o.Now().UTC()}
 	var err error
-	if p.Incident, err = d.named(ctx, id); err != nil {
+	if p.Incident, err = d.named(ctx, id, by); err != nil {
 		return p, err
 	}
 	if p.Timeline, err = d.o.Book.Timeline(ctx, p.Incident.ID); err != nil {
@@ -129,28 +135,38 @@ func (d *Desk) IncidentPage(ctx context.Context, id string) (IncidentPage, error
 	return p, nil
 }
 
-// named finds an incident by an id from outside.
-func (d *Desk) named(ctx context.Context, id string) (incident.Incident, error) {
+// named finds an incident by an id from outside, if who asks may look at it.
+func (d *Desk) named(ctx context.Context, id string, by Person) (incident.Incident, error) {
 	if !isIncident(id) {
 		return incident.Incident{}, Problem{Code: "unknown_incident", Message: quote(id) + " is not the id of an incident.", Hint: "See all of them with: /incident list all"}
 	}
-	return d.incidentByID(ctx, strings.ToUpper(id))
+	by = d.Who(by)
+	i, err := d.incidentByID(ctx, strings.ToUpper(id), by)
+	if err == nil {
+		err = d.mayLook(ctx, by, i.ID, d.ownersOf(i))
+	}
+	return i, err
 }
 
-// IncidentsPage returns incidents that hold all words. Private ones are not on it.
-func (d *Desk) IncidentsPage(ctx context.Context, words string) (IncidentsPage, error) {
+// IncidentsPage returns incidents that hold all words. Private ones are on it
+// for those who are part of them.
+func (d *Desk) IncidentsPage(ctx context.Context, words string, by Person) (IncidentsPage, error) {
 	p := IncidentsPage{At: d.o.Now().UTC(), Words: clip(oneLine(words), 200)}
+	by = d.Who(by)
+	if err := d.mayLook(ctx, by, "", nil); err != nil {
+		return p, err
+	}
 	all, err := d.o.Book.List(ctx, incident.Filter{Words: p.Words, Limit: 500})
 	if err != nil {
 		return p, fmt.Errorf("list incidents: %w", err)
 	}
-	p.Incidents = withoutPrivate(all)
+	p.Incidents = d.visibleOnly(all, by)
 	return p, nil
 }
 
 // Draft returns an incident's postmortem draft in the form "md", "html" or "json".
-func (d *Desk) Draft(ctx context.Context, id, form string) (File, error) {
-	i, err := d.named(ctx, id)
+func (d *Desk) Draft(ctx context.Context, id, form string, by Person) (File, error) {
+	i, err := d.named(ctx, id, by)
 	if err != nil {
 		return File{}, err
 	}
@@ -166,8 +182,8 @@ func (d *Desk) Draft(ctx context.Context, id, form string) (File, error) {
 
 // Image returns an image of a message pinned to an incident, by its SHA-256 in
 // hexadecimal, or a Problem.
-func (d *Desk) Image(ctx context.Context, id, sha256 string) (File, error) {
-	i, err := d.named(ctx, id)
+func (d *Desk) Image(ctx context.Context, id, sha256 string, by Person) (File, error) {
+	i, err := d.named(ctx, id, by)
 	if err != nil {
 		return File{}, err
 	}

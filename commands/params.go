@@ -110,6 +110,7 @@ func paramWords() map[string][]Param {
 			with(text, func(p *Param) { p.Summary = "what is to be done, or how it was done" }),
 			{Name: "owner", Kind: ParamPerson, Summary: "a person or a team", Lead: "@"}, {Name: "due", Kind: ParamWord, Summary: "the day: fri, 2026-12-01", Lead: "due "}},
 		"incident role":       {which, choice("role", "the role", true, incident.Roles...), person},
+		"incident invite":     {which, person},
 		"incident handoff":    {which, person, with(text, func(p *Param) { p.Summary = "what the next commander should know" })},
 		"incident rename":     {which, with(text, func(p *Param) { p.Name, p.Summary, p.Required = "title", "the new title", true })},
 		"incident started":    {which, when, why},

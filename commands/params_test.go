@@ -34,6 +34,7 @@ var exampleFields = map[string]map[string]string{
 	"incident temp":       {"do": "add", "text": "the CDN points to the old hosts", "undo": "set the CNAME back"},
 	"incident task":       {"do": "add", "text": "renew without a person", "owner": "me", "due": "fri"},
 	"incident role":       {"role": "scribe", "person": "me"},
+	"incident invite":     {"person": "ben"},
 	"incident handoff":    {"person": "me", "text": "I am awake now"},
 	"incident rename":     {"title": "images and avatars do not load"},
 	"incident started":    {"time": "01:52Z", "why": "the first user saw it"},

@@ -110,17 +110,6 @@ func (d *Desk) same(a, b string) bool {
 	return foldID(a) == foldID(b)
 }
 
-// visible reports whether a person may see an incident.
-func (d *Desk) visible(i incident.Incident, by Person) bool {
-	return !i.Private || d.partOf(i, by.ID)
-}
-
-// partOf reports whether somebody declared an incident or has a role in it.
-func (d *Desk) partOf(i incident.Incident, id string) bool {
-	return d.same(i.DeclaredBy.ID, id) || d.same(i.Commander.ID, id) ||
-		slices.ContainsFunc(i.Roles, func(r incident.Role) bool { return d.same(r.Person.ID, id) })
-}
-
 // memberOf reports whether a person is in one of the teams: by name, or by a
 // group of their platform. Who is named in a team and linked is believed by
 // their identities alone.

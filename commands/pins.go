@@ -85,9 +85,6 @@ func (c *call) pin(ctx context.Context, p Pin) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if !c.d.visible(i, c.r.By) {
-		return Reply{}, noIncident(i.ID)
-	}
 	author := person(c.d.Who(p.Author))
 	if author.ID == "" {
 		author = incident.Person{ID: p.By.Platform + ":?", Name: "somebody", Platform: p.By.Platform}
@@ -134,12 +131,6 @@ func (c *call) pin(ctx context.Context, p Pin) (Reply, error) {
 
 func person(p Person) incident.Person {
 	return incident.Person{ID: p.ID, Name: p.Name, Platform: p.Platform}
-}
-
-// noIncident is the answer for an incident that there is not, or that somebody
-// is not part of: the same.
-func noIncident(id string) Problem {
-	return Problem{Code: "unknown_incident", Message: "There is no incident " + id + ".", Hint: "See all of them with: /incident list all"}
 }
 
 // pinnedElsewhere says where a message is, to those who may know.

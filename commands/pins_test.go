@@ -181,7 +181,7 @@ func TestExportWithImages(t *testing.T) {
 	if !found || len(z.File) != 3 {
 		t.Errorf("%d files", len(z.File))
 	}
-	d, err := r.desk.Draft(context.Background(), "INC-1", "md")
+	d, err := r.desk.Draft(context.Background(), "INC-1", "md", person("ana"))
 	if err != nil || !strings.Contains(string(d.Data), "### Images") || !strings.Contains(string(d.Data), "graph.png") || !strings.Contains(string(d.Data), "pinned by ana") {
 		t.Errorf("the draft: %v\n%s", err, d.Data)
 	}

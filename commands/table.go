@@ -69,7 +69,7 @@ func allVerbs() []*verb {
 		renewVerb(), approveVerb(), denyVerb(), stopVerb(), resumeVerb(), rollbackVerb(), renewStatusVerb(),
 		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
 		editVerb(), dropVerb(), moveVerb(), tempVerb(), taskVerb(),
-		roleVerb(), handoffVerb(), renameVerb(), startedVerb(), detectedVerb(), reopenVerb(), cancelVerb(), duplicateVerb(), mergeVerb(), snoozeVerb(), quietVerb(),
+		roleVerb(), inviteVerb(), handoffVerb(), renameVerb(), startedVerb(), detectedVerb(), reopenVerb(), cancelVerb(), duplicateVerb(), mergeVerb(), snoozeVerb(), quietVerb(),
 		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(), exportVerb(),
 	}
 }

@@ -60,32 +60,33 @@ const (
 
 // diskIncident is an incident's record, version 1.
 type diskIncident struct {
-	V            int         `json:"v"`
-	Num          int         `json:"num"`
-	Title        string      `json:"title"`
-	Severity     int         `json:"severity"`
-	Status       string      `json:"status"`
-	Drill        bool        `json:"drill,omitempty"`
-	Private      bool        `json:"private,omitempty"`
-	Certificates []string    `json:"certificates,omitempty"`
-	Owner        string      `json:"owner,omitempty"`
-	Commander    diskPerson  `json:"commander,omitzero"`
-	DeclaredBy   diskPerson  `json:"declared_by,omitzero"`
-	Declared     time.Time   `json:"declared"`
-	Impact       string      `json:"impact,omitempty"`
-	Claims       []diskClaim `json:"claims,omitempty"` // at most one of each kind and source
-	Temps        []diskTemp  `json:"temps,omitempty"`
-	Tasks        []diskTask  `json:"tasks,omitempty"`
-	Roles        []diskRole  `json:"roles,omitempty"`
-	DuplicateOf  int         `json:"duplicate_of,omitempty"`
-	Spoke        time.Time   `json:"spoke,omitzero"`
-	DraftDone    time.Time   `json:"draft_done,omitzero"`
-	Disputes     []diskClaim `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
-	ImageBytes   int64       `json:"image_bytes,omitempty"`
-	Entries      int         `json:"entries"` // number of the last entry
-	Lines        int         `json:"lines"`   // number of the last line
-	Head         string      `json:"head"`    // hash of the last line
-	Updated      time.Time   `json:"updated"`
+	V            int          `json:"v"`
+	Num          int          `json:"num"`
+	Title        string       `json:"title"`
+	Severity     int          `json:"severity"`
+	Status       string       `json:"status"`
+	Drill        bool         `json:"drill,omitempty"`
+	Private      bool         `json:"private,omitempty"`
+	Certificates []string     `json:"certificates,omitempty"`
+	Owner        string       `json:"owner,omitempty"`
+	Commander    diskPerson   `json:"commander,omitzero"`
+	DeclaredBy   diskPerson   `json:"declared_by,omitzero"`
+	Declared     time.Time    `json:"declared"`
+	Impact       string       `json:"impact,omitempty"`
+	Claims       []diskClaim  `json:"claims,omitempty"` // at most one of each kind and source
+	Temps        []diskTemp   `json:"temps,omitempty"`
+	Tasks        []diskTask   `json:"tasks,omitempty"`
+	Roles        []diskRole   `json:"roles,omitempty"`
+	Invited      []diskPerson `json:"invited,omitempty"`
+	DuplicateOf  int          `json:"duplicate_of,omitempty"`
+	Spoke        time.Time    `json:"spoke,omitzero"`
+	DraftDone    time.Time    `json:"draft_done,omitzero"`
+	Disputes     []diskClaim  `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
+	ImageBytes   int64        `json:"image_bytes,omitempty"`
+	Entries      int          `json:"entries"` // number of the last entry
+	Lines        int          `json:"lines"`   // number of the last line
+	Head         string       `json:"head"`    // hash of the last line
+	Updated      time.Time    `json:"updated"`
 }
 
 type diskPerson struct {
@@ -266,6 +267,9 @@ func (r diskIncident) incident() Incident {
 	i.Roles = []Role{}
 	for _, o := range r.Roles {
 		i.Roles = append(i.Roles, Role{Name: o.Name, Person: o.Person.person()})
+	}
+	for _, p := range r.Invited {
+		i.Invited = append(i.Invited, p.person())
 	}
 	if r.DuplicateOf > 0 {
 		i.DuplicateOf = idOf(r.DuplicateOf)

@@ -75,6 +75,7 @@ type Incident struct {
 	Owner        string      `json:"owner"`                  // team of the first certificate
 	Commander    Person      `json:"commander"`              // zero: none
 	Roles        []Role      `json:"roles"`                  // beside the commander
+	Invited      []Person    `json:"invited,omitempty"`      // made part of it without a role
 	DuplicateOf  string      `json:"duplicate_of,omitempty"` // of a duplicate, also of one merged: "INC-6"
 	DeclaredBy   Person      `json:"declared_by"`
 	Declared     time.Time   `json:"declared"`

@@ -140,8 +140,8 @@ func (p *page) leave() error {
 }
 
 // MarkDuplicate ends an incident as a duplicate of another, which gets a line
-// that says so (not when only the duplicate is private). Of itself or of a
-// duplicate is refused with ErrState, while a temporary change stands with
+// that says so (not when only the duplicate is private). Of a private one, while
+// it is not itself, is refused with ErrPrivate; of itself or of a duplicate with ErrState, while a temporary change stands with
 // ErrTemps: Merge carries it over.
 func (b *Book) MarkDuplicate(ctx context.Context, id, of string, c Change) (Incident, error) {
 	return b.duplicate(ctx, id, of, c, "a duplicate of", false)
@@ -162,6 +162,8 @@ func (b *Book) duplicate(ctx context.Context, id, of string, c Change, word stri
 			return fmt.Errorf("%s of itself: %w", idOf(other), ErrState)
 		case Status(p.r.Status) == Duplicate && p.r.DuplicateOf == other:
 			return nil
+		case o.Private && !p.r.Private:
+			return fmt.Errorf("%s would name %s: %w", idOf(p.r.Num), idOf(other), ErrPrivate)
 		case Status(o.Status) == Duplicate:
 			return fmt.Errorf("%s is itself a duplicate, of %s: %w", idOf(other), idOf(o.DuplicateOf), ErrState)
 		}
@@ -202,8 +204,8 @@ const mergeBatch = 20
 // certificates; what was measured of its beginning; and the temporary changes
 // that stand. Its own record stays
 // readable. Doing it again, after a kill in the middle too, carries over what
-// is missing. A private incident into one that is not is refused with
-// ErrPrivate, into one that is over with ErrState. copied is how many lines the
+// is missing. A private incident into one that is not, or the other way round, is
+// refused with ErrPrivate, into one that is over with ErrState. copied is how many lines the
 // target got.
 func (b *Book) Merge(ctx context.Context, id, into string, c Change) (target Incident, copied int, err error) {
 	from, err := b.Incident(ctx, id)
@@ -216,7 +218,7 @@ func (b *Book) Merge(ctx context.Context, id, into string, c Change) (target Inc
 	switch {
 	case from.ID == target.ID:
 		return target, 0, fmt.Errorf("%s into itself: %w", from.ID, ErrState)
-	case from.Private && !target.Private:
+	case from.Private != target.Private:
 		return target, 0, fmt.Errorf("%s into %s: %w", from.ID, target.ID, ErrPrivate)
 	case target.Status.over():
 		return target, 0, fmt.Errorf("%s is %s: %w", target.ID, target.Status, ErrState)

@@ -158,7 +158,7 @@ type estatePage struct {
 }
 
 func (s *Site) estate(w http.ResponseWriter, r *http.Request) {
-	e, err := s.o.Pages.EstatePage(r.Context())
+	e, err := s.o.Pages.EstatePage(r.Context(), person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -199,7 +199,7 @@ type addressRow struct {
 }
 
 func (s *Site) certificate(w http.ResponseWriter, r *http.Request) {
-	c, err := s.o.Pages.CertificatePage(r.Context(), r.PathValue("name"))
+	c, err := s.o.Pages.CertificatePage(r.Context(), r.PathValue("name"), person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -80,7 +80,7 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if room != "main" {
-		if _, err := s.o.Pages.IncidentPage(r.Context(), room); err != nil {
+		if _, err := s.o.Pages.IncidentPage(r.Context(), room, person(r)); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -97,7 +97,7 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 	if last, err := strconv.Atoi(r.Header.Get("Last-Event-ID")); err == nil {
 		after = last
 	}
-	me := person(r).ID
+	me := reader(r)
 	sub := s.o.Rooms.Subscribe(ctx, room, me)
 	missed, err := s.o.Rooms.Messages(ctx, room, me, 0)
 	if err != nil {
@@ -203,7 +203,8 @@ func (s *Site) run(w http.ResponseWriter, r *http.Request) {
 	if q.Room == "" {
 		q.Room = "main"
 	}
-	p := s.checkLine(r.Context(), &q)
+	by := personNamed(r, q.As, "cli")
+	p := s.checkLine(r.Context(), &q, by)
 	if !bot.ValidName(q.As) {
 		p = badName
 	}
@@ -211,7 +212,6 @@ func (s *Site) run(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusBadRequest, p)
 		return
 	}
-	by := personNamed(r, q.As, "cli")
 	if validZone(a.Zone) {
 		by.Zone = a.Zone
 	}

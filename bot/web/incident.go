@@ -100,7 +100,7 @@ type incidentsPage struct {
 
 func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
 	words := clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)
-	i, err := s.o.Pages.IncidentsPage(r.Context(), words)
+	i, err := s.o.Pages.IncidentsPage(r.Context(), words, person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -160,7 +160,7 @@ func picture(draft []byte) template.HTML {
 }
 
 func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
-	i, err := s.o.Pages.IncidentPage(r.Context(), r.PathValue("id"))
+	i, err := s.o.Pages.IncidentPage(r.Context(), r.PathValue("id"), person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -267,7 +267,7 @@ var imageTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp"}
 // image is an image of a pinned message. Its address is its content, so a
 // browser keeps it.
 func (s *Site) image(w http.ResponseWriter, r *http.Request) {
-	f, err := s.o.Pages.Image(r.Context(), r.PathValue("id"), r.PathValue("sha256"))
+	f, err := s.o.Pages.Image(r.Context(), r.PathValue("id"), r.PathValue("sha256"), person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -299,7 +299,7 @@ func (s *Site) draft(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isFile {
-		f, err := s.o.Pages.Draft(r.Context(), id, form)
+		f, err := s.o.Pages.Draft(r.Context(), id, form, person(r))
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -307,7 +307,7 @@ func (s *Site) draft(w http.ResponseWriter, r *http.Request) {
 		send(w, f)
 		return
 	}
-	i, err := s.o.Pages.IncidentPage(r.Context(), id)
+	i, err := s.o.Pages.IncidentPage(r.Context(), id, person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return

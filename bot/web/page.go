@@ -76,8 +76,11 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var p commands.Problem
 	if errors.As(err, &p) {
 		status := http.StatusNotFound
-		if p.Code == "internal" {
+		switch p.Code {
+		case "internal":
 			status = http.StatusInternalServerError
+		case "not_allowed":
+			status = http.StatusForbidden
 		}
 		s.refuse(w, r, status, p)
 		return
@@ -153,6 +156,15 @@ func nameOf(r *http.Request) string {
 // person is who asks; its ID is "" when the name is not known.
 func person(r *http.Request) commands.Person {
 	return personNamed(r, nameOf(r), "web")
+}
+
+// reader is who reads a room: nobody in particular is not the mirror of a
+// room, which reads as "".
+func reader(r *http.Request) string {
+	if id := person(r).ID; id != "" {
+		return id
+	}
+	return "web:"
 }
 
 func personNamed(r *http.Request, name, platform string) commands.Person {

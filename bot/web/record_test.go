@@ -69,7 +69,7 @@ func good(name string, days int) renew.Standing {
 		Window: renew.Window{Start: end.AddDate(0, 0, -30), End: end.AddDate(0, 0, -28)}, Rehearsed: atNight.Add(-5 * time.Hour), RehearsedOK: atNight.Add(-5 * time.Hour)}
 }
 
-func (d *record) EstatePage(context.Context) (commands.EstatePage, error) {
+func (d *record) EstatePage(context.Context, commands.Person) (commands.EstatePage, error) {
 	api := good("api", 9)
 	api.Verdict, api.Overdue = renew.Warning, true
 	api.Reports = []renew.Report{{Endpoint: "api.example.com:443", Verdict: renew.Warning, Findings: []renew.Finding{{ID: "renewal_overdue", Severity: renew.Warning, Cause: "The renewal window ended 19 days ago."}}}}
@@ -121,7 +121,7 @@ func (d *record) timeline() []incident.Entry {
 		e(5, at("02:03:30"), anaOnCall, incident.Approval, "Renew media with DNS-01: HTTP-01 is broken at 192.0.2.13."), step, deploy}, d.entries...)
 }
 
-func (d *record) CertificatePage(_ context.Context, name string) (commands.CertificatePage, error) {
+func (d *record) CertificatePage(_ context.Context, name string, _ commands.Person) (commands.CertificatePage, error) {
 	p := commands.CertificatePage{At: atNight, Incidents: []incident.Incident{d.incident()}}
 	switch name {
 	case "media":
@@ -140,7 +140,7 @@ func (d *record) renewal() renew.Renewal {
 	return renew.Renewal{ID: "R-12", Ask: renew.Ask{Certificate: "media", By: renew.Person{Name: "ana"}}, State: renew.Running, Asked: at("02:03:30")}
 }
 
-func (d *record) IncidentPage(_ context.Context, id string) (commands.IncidentPage, error) {
+func (d *record) IncidentPage(_ context.Context, id string, _ commands.Person) (commands.IncidentPage, error) {
 	if id != "INC-7" {
 		return commands.IncidentPage{}, commands.Problem{Code: "unknown_incident", Message: "There is no incident " + id + ".", Hint: "Look at /incidents."}
 	}
@@ -155,7 +155,7 @@ const draft = `<h2 id="head">INC-7 Images do not load</h2><p>SEV1, 2026-11-22, c
 <h2 id="impact">Impact</h2><table><thead><tr><th>What</th><th>How much</th></tr></thead><tbody><tr><td>Endpoints affected</td><td>4 of 4</td></tr><tr><td>Duration</td><td>19 min</td></tr></tbody></table><p><mark>TO FILL: customers affected</mark></p>
 <h2 id="timeline">Timeline</h2><ul><li>01:52:00 UTC started</li><li>01:52:20 UTC detected</li></ul>`
 
-func (d *record) IncidentsPage(_ context.Context, words string) (commands.IncidentsPage, error) {
+func (d *record) IncidentsPage(_ context.Context, words string, _ commands.Person) (commands.IncidentsPage, error) {
 	p := commands.IncidentsPage{At: atNight, Words: words}
 	old := d.incident()
 	old.ID, old.Status, old.Severity, old.Title, old.Drill, old.Commander = "INC-6", incident.Closed, 3, "mail answered with the wrong name", true, incident.Person{}
@@ -168,7 +168,7 @@ func (d *record) IncidentsPage(_ context.Context, words string) (commands.Incide
 	return p, nil
 }
 
-func (d *record) Draft(_ context.Context, id, form string) (commands.File, error) {
+func (d *record) Draft(_ context.Context, id, form string, _ commands.Person) (commands.File, error) {
 	if id != "INC-7" {
 		return commands.File{}, commands.Problem{Code: "unknown_incident", Message: "There is no incident " + id + ".", Hint: "Look at /incidents."}
 	}
@@ -176,7 +176,7 @@ func (d *record) Draft(_ context.Context, id, form string) (commands.File, error
 	return commands.File{Name: id + "." + form, Type: kind, Data: []byte("draft as " + form)}, nil
 }
 
-func (d *record) Image(_ context.Context, id, sha string) (commands.File, error) {
+func (d *record) Image(_ context.Context, id, sha string, _ commands.Person) (commands.File, error) {
 	if id != "INC-7" || sha != pinnedImage {
 		return commands.File{}, commands.Problem{Code: "unknown_image", Message: id + " has no such image.", Hint: "Look at its page."}
 	}

@@ -59,7 +59,7 @@ func (s *Site) room(w http.ResponseWriter, r *http.Request) {
 	}
 	p := roomPage{page: s.page(w, r, "Room"), Quick: []quick{{"Check the estate", "/certcheck"}, {"Renewals", "/renew"}, {"Incidents", "/incident list"}, {"Help", "/help"}}}
 	p.Room, p.Here = room, "room"
-	if err := s.knownRoom(r.Context(), &p); err != nil {
+	if err := s.knownRoom(r.Context(), &p, person(r)); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -75,12 +75,12 @@ func (s *Site) room(w http.ResponseWriter, r *http.Request) {
 }
 
 // knownRoom looks the room's incident up and fills what stands on top.
-func (s *Site) knownRoom(ctx context.Context, p *roomPage) error {
+func (s *Site) knownRoom(ctx context.Context, p *roomPage, by commands.Person) error {
 	if !roomForm.MatchString(p.Room) {
 		return commands.Problem{Code: "unknown_room", Message: "There is no room " + clip(p.Room, 40) + ".", Hint: "Rooms are / and /room/INC-7 for an incident."}
 	}
 	if p.Room == "main" {
-		e, err := s.o.Pages.EstatePage(ctx)
+		e, err := s.o.Pages.EstatePage(ctx, by)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (s *Site) knownRoom(ctx context.Context, p *roomPage) error {
 		p.Title = "Room: " + estateState(e)
 		return nil
 	}
-	i, err := s.o.Pages.IncidentPage(ctx, p.Room)
+	i, err := s.o.Pages.IncidentPage(ctx, p.Room, by)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func hostsOf(certificates []string, e commands.EstatePage) string {
 }
 
 func (s *Site) fillRoom(r *http.Request, p *roomPage, limit int) error {
-	all, err := s.o.Rooms.Messages(r.Context(), p.Room, person(r).ID, 0)
+	all, err := s.o.Rooms.Messages(r.Context(), p.Room, reader(r), 0)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (s *Site) find(r *http.Request) (bot.Message, bool) {
 	if !roomForm.MatchString(room) || !messageForm.MatchString(id) {
 		return bot.Message{}, false
 	}
-	ms, err := s.o.Rooms.Messages(r.Context(), room, person(r).ID, 0)
+	ms, err := s.o.Rooms.Messages(r.Context(), room, reader(r), 0)
 	if err != nil {
 		return bot.Message{}, false
 	}
@@ -262,7 +262,7 @@ func (s *Site) say(w http.ResponseWriter, r *http.Request) {
 		q.Room = "main"
 	}
 	if p.IsZero() {
-		p = s.checkLine(r.Context(), &q)
+		p = s.checkLine(r.Context(), &q, by)
 	}
 	if !p.IsZero() {
 		s.refuse(w, r, http.StatusBadRequest, p)
@@ -288,7 +288,7 @@ func (s *Site) speaker(w http.ResponseWriter, r *http.Request, as string) (comma
 	return personNamed(r, as, "web"), commands.Problem{}
 }
 
-func (s *Site) checkLine(ctx context.Context, q *said) commands.Problem {
+func (s *Site) checkLine(ctx context.Context, q *said, by commands.Person) commands.Problem {
 	q.Text = strings.TrimSpace(q.Text)
 	switch {
 	case q.Text == "":
@@ -300,7 +300,7 @@ func (s *Site) checkLine(ctx context.Context, q *said) commands.Problem {
 	case !roomForm.MatchString(q.Room):
 		return commands.Problem{Code: "unknown_room", Message: "There is no room " + clip(q.Room, 40) + ".", Hint: "Rooms are named main or after an incident, for example INC-7."}
 	case q.Room != "main":
-		if _, err := s.o.Pages.IncidentPage(ctx, q.Room); err != nil {
+		if _, err := s.o.Pages.IncidentPage(ctx, q.Room, by); err != nil {
 			return commands.Problem{Code: "unknown_room", Message: "There is no incident " + q.Room + ".", Hint: "Look at /incidents."}
 		}
 	}

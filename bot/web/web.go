@@ -23,14 +23,14 @@ import (
 	"github.com/certmedic/certmedic/commands"
 )
 
-// Pages is what the pages show of the record; commands.Desk implements it.
+// Pages is what the pages show of the record to whom; commands.Desk implements it.
 type Pages interface {
-	EstatePage(ctx context.Context) (commands.EstatePage, error)
-	CertificatePage(ctx context.Context, name string) (commands.CertificatePage, error)
-	IncidentPage(ctx context.Context, id string) (commands.IncidentPage, error)
-	IncidentsPage(ctx context.Context, words string) (commands.IncidentsPage, error)
-	Draft(ctx context.Context, id, form string) (commands.File, error)
-	Image(ctx context.Context, id, sha256 string) (commands.File, error)
+	EstatePage(ctx context.Context, by commands.Person) (commands.EstatePage, error)
+	CertificatePage(ctx context.Context, name string, by commands.Person) (commands.CertificatePage, error)
+	IncidentPage(ctx context.Context, id string, by commands.Person) (commands.IncidentPage, error)
+	IncidentsPage(ctx context.Context, words string, by commands.Person) (commands.IncidentsPage, error)
+	Draft(ctx context.Context, id, form string, by commands.Person) (commands.File, error)
+	Image(ctx context.Context, id, sha256 string, by commands.Person) (commands.File, error)
 }
 
 // Options are what the site is made of.

@@ -243,10 +243,8 @@ func (s incidents) belongs(c *bot.Incident, i incident.Incident) {
 	if i.Commander.ID != "" {
 		c.Leads = s.p.desk.Identities(c.Commander)
 	}
-	add(i.DeclaredBy)
-	add(i.Commander)
-	for _, r := range i.Roles {
-		add(r.Person)
+	for _, p := range i.Part() {
+		add(p)
 	}
 	for _, name := range i.Certificates {
 		cert, ok := s.p.cfg.Inventory.Certificate(name)
