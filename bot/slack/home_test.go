@@ -52,6 +52,7 @@ func home(t testing.TB, f *bottest.Slack, who string, words string) {
 // TestHome: the page comes when it is opened, is kept current for who opened
 // it, and its buttons work there, answered in a view.
 func TestHome(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	ps := &homePages{said: "one"}
 	st := start(t, f, nil, Options{Home: ps, Forms: &forms{}, Homes: 20 * time.Millisecond})
@@ -114,6 +115,7 @@ func TestHome(t *testing.T) {
 
 // TestHomeLimits draws a page that is far too large; the contract holds.
 func TestHomeLimits(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	ps := &homePages{said: bottest.Hostile, big: true}
 	st := start(t, f, nil, Options{Home: ps})
@@ -140,6 +142,7 @@ var ourTag = "<!date^"
 // TestTimed: UTC times get the reader's own beside them, only in texts that
 // cannot format.
 func TestTimed(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"started: 2026-11-22 02:11 UTC":        "started: 2026-11-22 02:11 UTC (<!date^1795313460^{date_short_pretty} {time}|2026-11-22 02:11 UTC>)",
 		"at 2026-11-22 02:11:07 UTC, measured": "at 2026-11-22 02:11:07 UTC (<!date^1795313467^{date_short_pretty} {time}|2026-11-22 02:11:07 UTC>), measured",

@@ -83,6 +83,7 @@ func view(t testing.TB, f *bottest.Slack, who string) bottest.SlackView {
 // in it, and nothing is recorded; filled in rightly it is done once, however
 // often it is submitted.
 func TestForm(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{Socket, HTTP} {
 		t.Run(mode, func(t *testing.T) {
 			f := bottest.NewSlack(t)
@@ -149,6 +150,7 @@ func (st *stand) inbox(t testing.TB) []envelope {
 // TestFormTooLate: where no view can be opened, what was typed or pressed is
 // answered in text; a lost answer of Slack opens no second one.
 func TestFormTooLate(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st := start(t, f, nil, Options{Forms: &forms{}})
 	<-st.ready
@@ -171,6 +173,11 @@ func TestFormTooLate(t *testing.T) {
 	st.types(t, "ben", main, "/form")
 	view(t, f, "ben")
 	until(t, "a second try", func() bool { return len(f.Calls("views.open")) == before+2 })
+	st.types(t, "ben", main, "/echo next")
+	st.sees(t, "ben", main, "echo: next")
+	if strings.Contains(f.Seen("ben", main), "There is no verb /form") {
+		t.Error("the form opened, and the line was answered too")
+	}
 	f.Fail("views.open", "429")
 	st.types(t, "ben", main, "/form")
 	st.sees(t, "ben", main, "There is no verb /form")
@@ -191,6 +198,7 @@ func TestFormTooLate(t *testing.T) {
 // TestFormPastTheQueue: a form opens while the person's earlier line is still
 // being answered.
 func TestFormPastTheQueue(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st := start(t, f, nil, Options{Forms: &forms{}})
 	<-st.ready
@@ -213,6 +221,7 @@ func TestFormPastTheQueue(t *testing.T) {
 // TestFormBeside: the menu beside a button opens its form, filled in; the
 // submission takes the buttons away, saying who did it.
 func TestFormBeside(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st := start(t, f, nil, Options{Forms: &forms{}})
 	st.types(t, "ana", main, "/buttons")
@@ -239,6 +248,7 @@ func TestFormBeside(t *testing.T) {
 // TestFormKilled: a submission that was acknowledged is done by the next
 // process, with the lines that were recorded, once.
 func TestFormKilled(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st := start(t, f, nil, Options{Forms: &forms{}})
 	<-st.ready
@@ -265,6 +275,7 @@ func TestFormKilled(t *testing.T) {
 // TestFormSocketCut: the socket goes while a submission is under way, which
 // comes again: it is acknowledged and done once.
 func TestFormSocketCut(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	fs := &forms{slow: 150 * time.Millisecond}
 	st := start(t, f, nil, Options{Forms: fs})
@@ -291,6 +302,7 @@ func TestFormSocketCut(t *testing.T) {
 // TestFormCheckedTooSlowly: a check that takes longer than Slack waits is not
 // waited for; what is wrong is told in text.
 func TestFormCheckedTooSlowly(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	fs := &forms{slow: checking + 200*time.Millisecond}
 	st := start(t, f, nil, Options{Forms: fs})
@@ -310,6 +322,7 @@ func TestFormCheckedTooSlowly(t *testing.T) {
 
 // TestModalLimits draws hostile forms; the schema and the limits hold.
 func TestModalLimits(t *testing.T) {
+	t.Parallel()
 	schema := bottest.SlackSchema(t, "slack-modal.schema.json")
 	form, _ := (&forms{}).Form(context.Background(), commands.FormAsk{Verb: "form"})
 	v, ok := modal(form, formMeta{Room: "main", Channel: main})

@@ -90,6 +90,7 @@ func pinStand(t *testing.T, f *bottest.Slack, o Options) (*stand, *pins, *book, 
 // TestReaction: a reaction puts the very message on the timeline, at its own
 // time, with author and link; a thread's reply too; the last one off takes it off.
 func TestReaction(t *testing.T) {
+	t.Parallel()
 	for _, sloppy := range []bool{false, true} {
 		f := bottest.NewSlack(t)
 		f.Sloppy = sloppy
@@ -138,6 +139,7 @@ func TestReaction(t *testing.T) {
 // TestPinnedMessageFollowed: edits and the deletion of a message on a timeline
 // are followed; links that unfold, other messages and our own are not.
 func TestPinnedMessageFollowed(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, _, room := pinStand(t, f, Options{})
 	other := f.Write("ben", room, "", "not pinned")
@@ -175,6 +177,7 @@ func TestPinnedMessageFollowed(t *testing.T) {
 
 // TestHolders: what the shortcut or a pin put there stays when a reaction goes.
 func TestHolders(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, _, room := pinStand(t, f, Options{})
 	ts := f.Write("ben", room, "", "held")
@@ -199,6 +202,7 @@ func TestHolders(t *testing.T) {
 // TestWhichIncident: where several are open and the channel is none's, the
 // pinner is asked, and sees of private ones only their own.
 func TestWhichIncident(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, b, _ := pinStand(t, f, Options{})
 	b.set(bot.Incident{ID: "INC-8", Title: "docs <!channel>", Topic: "t", Open: true, Updated: time.Now()})
@@ -232,6 +236,7 @@ func TestWhichIncident(t *testing.T) {
 // TestPinsDegrade: without the scopes messages are not read, which is said
 // once; the shortcut works all the same. A refusal is told to the pinner.
 func TestPinsDegrade(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, _, room := pinStand(t, f, Options{Reaction: ":memo:"})
 	f.Lack("conversations.history")
@@ -272,6 +277,7 @@ func TestPinsDegrade(t *testing.T) {
 // TestPinImages: pictures are kept when they are pictures, not too large, and
 // at Slack; the token goes nowhere else.
 func TestPinImages(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, _, room := pinStand(t, f, Options{})
 	evil := bottest.NewSlack(t)
@@ -302,6 +308,7 @@ func TestPinImages(t *testing.T) {
 // TestPinKilled: a reaction that was acknowledged is worked on by the next
 // process; what is on a timeline is followed there too.
 func TestPinKilled(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, b, room := pinStand(t, f, Options{})
 	kept := f.Write("ben", room, "", "before the kill")

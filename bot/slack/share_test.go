@@ -15,6 +15,7 @@ import (
 // it was asked for, once, without what names an incident; also where the bot is
 // no member.
 func TestShare(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	st := start(t, f, nil, Options{})
 	st.types(t, "ana", main, "/certcheck media")
@@ -68,6 +69,7 @@ func TestShare(t *testing.T) {
 // TestStaleButtons: when an incident has ended, the buttons about it go from
 // its channel; those that look, and those about renewals, stay.
 func TestStaleButtons(t *testing.T) {
+	t.Parallel()
 	f := bottest.NewSlack(t)
 	b := newBook()
 	i := bot.Incident{ID: "INC-7", Topic: "t", Open: true, Updated: time.Now()}
