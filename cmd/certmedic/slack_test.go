@@ -119,6 +119,20 @@ func (r reader) fills(who string, values map[string]string, field string) {
 	}
 }
 
+// home waits until the person's App Home says all words.
+func (r reader) home(who string, words ...string) {
+	r.t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		vs := r.f.Views(who, "home")
+		if len(vs) == 1 && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(vs[0].Texts(), w) }) {
+			return
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("%s's home does not say %q: %+v", who, words, vs)
+		}
+	}
+}
+
 // TestOutageInSlack: the certificate really expires; the alert comes to Slack
 // unasked, and the outage is led there by buttons and slash commands to the
 // draft, in the incident's own channel; the same stands in the browser's room.
@@ -148,6 +162,15 @@ func TestOutageInSlack(t *testing.T) {
 			r.sees("ben", room.ID, "ana leads INC-1 now", "ana pressed Lead me at ")
 			r.types("ana", room.ID, "/incident note images do not load &amp; people call")
 			r.sees("ben", room.ID, "images do not load")
+			written := f.Write("ben", room.ID, "", "the CDN's graph is flat since ten minutes")
+			reply := f.Write("carl", room.ID, written, "not for me")
+			if !f.React("ana", room.ID, written, "pushpin", true) || !f.React("ana", room.ID, reply, "pushpin", true) || !f.React("ana", room.ID, reply, "pushpin", false) {
+				t.Error("a reaction is not acknowledged")
+			}
+			if !f.OpenHome("ana") {
+				t.Error("App Home is not acknowledged")
+			}
+			r.home("ana", "You are commander of INC-1", "INC-1 SEV", "media: expired")
 			r.types("ana", room.ID, "/renew media")
 			r.sees("ana", room.ID, "media can be renewed")
 			r.click("ana", room.ID, "Start")
@@ -180,6 +203,21 @@ func TestOutageInSlack(t *testing.T) {
 				}
 			}
 			onRecord(t, e, p)
+			if _, ok := any(p.desk).(bot.Pins); ok {
+				timeline, err := p.book.Timeline(t.Context(), "INC-1")
+				found := ""
+				for _, l := range timeline {
+					if strings.Contains(l.Text, "graph is flat") && l.By.Name == "ben" {
+						found = l.Text
+					}
+					if strings.Contains(l.Text, "not for me") && !l.Dropped {
+						t.Errorf("what was taken off stands there: %+v", l)
+					}
+				}
+				if err != nil || found == "" {
+					t.Errorf("ben's message is not on the timeline: %v", err)
+				}
+			}
 			room, _ = f.Channel(room.ID)
 			if !room.Members[bottest.SlackUser("ana")] || !strings.Contains(room.Topic, "INC-1") {
 				t.Errorf("members %v, topic %q", room.Members, room.Topic)
