@@ -156,9 +156,7 @@ func (s *Slack) put(ctx context.Context, a pinAsk) error {
 	pin := commands.Pin{Key: pinKey(a.channel, a.m.TS), Incident: a.incident, Room: room, At: stampTime(a.m.TS), Author: s.author(ctx, a.m), Text: s.plain(ctx, a.m),
 		Link: s.permalink(ctx, a.channel, a.m.TS), By: a.by, Pinned: a.at, Images: s.images(ctx, a.m)}
 	var failed error
-	inRoom := false
 	reply := s.o.Pins.Pin(ctx, pin, func(p commands.Post) {
-		inRoom = inRoom || p.Room == room
 		failed = errors.Join(failed, s.o.Rooms.Post(ctx, p))
 	})
 	if failed != nil {
@@ -170,7 +168,7 @@ func (s *Slack) put(ctx context.Context, a pinAsk) error {
 		}
 		return tell(reply)
 	}
-	if inRoom && a.holder != byShortcut && !a.replace {
+	if room != "main" && a.holder != byShortcut && !a.replace {
 		return nil // the channel says it
 	}
 	return tell(reply)

@@ -85,7 +85,11 @@ func TestStaleButtons(t *testing.T) {
 	post("first.", close7, show)
 	post("second.", stop, close7)
 	var room string
-	until(t, "the channel", func() bool { c, ok := f.Channel("inc-7"); room = c.ID; return ok && strings.Contains(f.Seen("ana", room), "second.") })
+	until(t, "the channel", func() bool {
+		c, ok := f.Channel("inc-7")
+		room = c.ID
+		return ok && strings.Contains(f.Seen("ana", room), "second.")
+	})
 	if f.Button("ana", room, "Close") == nil {
 		t.Fatal("no button before")
 	}
