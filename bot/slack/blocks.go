@@ -71,7 +71,12 @@ func draw(y say, mark string) drawing {
 		steps = append(steps, strings.TrimSpace(symbol(l.State)+" "+l.Text))
 	}
 	d.long(strings.Join(steps, "\n"))
-	d.fence(table(d.some(r.Table)))
+	some := d.some(r.Table)
+	if lines, ok := listed(some); ok {
+		d.long(lines)
+	} else {
+		d.fence(table(some))
+	}
 	if d.cut {
 		d.small("There is more than fits here.")
 	}
@@ -336,6 +341,27 @@ func plain(y say) string {
 	}
 	b.WriteString("\n" + table(r.Table))
 	return b.String()
+}
+
+// mostWide is how wide a table of two columns may be: a wider one is broken up by
+// Slack's window, and is drawn as lines.
+const mostWide = 80
+
+// listed is a wide table of two columns, such as the help, as lines.
+func listed(t commands.Table) (string, bool) {
+	if len(t.Columns) != 2 {
+		return "", false
+	}
+	var lines []string
+	wide := [2]int{}
+	for _, r := range t.Rows {
+		if len(r.Cells) != 2 {
+			return "", false
+		}
+		wide[0], wide[1] = max(wide[0], size(r.Cells[0])), max(wide[1], size(r.Cells[1]))
+		lines = append(lines, strings.TrimSpace(symbol(r.State)+" "+strings.ReplaceAll(r.Cells[0]+": "+r.Cells[1], "\n", " ")))
+	}
+	return strings.Join(lines, "\n"), wide[0]+wide[1] > mostWide
 }
 
 // table is rows in columns of fixed width.

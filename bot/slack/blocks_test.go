@@ -208,3 +208,18 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%s", s)
 	}
 }
+
+// TestWideTable: a table of two wide columns is drawn as lines, a narrow one in columns.
+func TestWideTable(t *testing.T) {
+	help := commands.Table{Columns: []string{"say", "get"}, Rows: []commands.Row{{Cells: []string{"/incident note [INC] text [@ time]", strings.Repeat("a line of the timeline ", 3)}}, {State: commands.StateGood, Cells: []string{"/x", "y"}}}}
+	d := draw(say{Reply: commands.Reply{Headline: "help", Table: help}}, "")
+	b, _ := json.Marshal(d.blocks)
+	if strings.Contains(string(b), "```") || !strings.Contains(string(b), "text [@ time]: a line of the timeline") || !strings.Contains(string(b), "✓ /x: y") {
+		t.Errorf("%s", b)
+	}
+	help.Rows = help.Rows[1:]
+	d = draw(say{Reply: commands.Reply{Headline: "help", Table: help}}, "")
+	if b, _ = json.Marshal(d.blocks); !strings.Contains(string(b), "```") {
+		t.Errorf("%s", b)
+	}
+}

@@ -54,8 +54,8 @@ func home(t testing.TB, f *bottest.Slack, who string, words string) {
 func TestHome(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewSlack(t)
-	ps := &homePages{said: "one"}
-	st := start(t, f, nil, Options{Home: ps, Forms: &forms{}, Homes: 20 * time.Millisecond})
+	ps, fs := &homePages{said: "one"}, &forms{}
+	st := start(t, f, nil, Options{Home: ps, Forms: fs, Homes: 20 * time.Millisecond})
 	<-st.ready
 	if !f.OpenHome("ana") || !f.OpenHome("gus") {
 		t.Fatal("not acknowledged")
@@ -97,6 +97,18 @@ func TestHome(t *testing.T) {
 		t.Fatal("the answer has no buttons")
 	}
 	until(t, "the answer", func() bool { return strings.Contains(view(t, f, "ana").Texts(), "echo: rechecked") })
+	// A form opened from an answer lies above it.
+	fs.mu.Lock()
+	fs.above = true
+	fs.mu.Unlock()
+	f.PressView("ana", "home", "Choose")
+	until(t, "a choice", func() bool { return strings.Contains(view(t, f, "ana").Texts(), "a choice") })
+	f.PressView("ana", "modal", "Check again")
+	until(t, "the form above", func() bool { return len(f.Calls("views.push")) == 1 && view(t, f, "ana").Callback == formCallback })
+	if wrong, ok := f.Submit("ana", map[string]string{"title": "from above"}); !ok || wrong != nil {
+		t.Fatalf("%v", wrong)
+	}
+	st.sees(t, "ben", main, "public: first from above")
 	// What needs words opens its form.
 	f.PressView("ana", "home", "Fill in")
 	until(t, "the form", func() bool { return view(t, f, "ana").Callback == formCallback })

@@ -19,6 +19,7 @@ type forms struct {
 	mu      sync.Mutex
 	checked int
 	slow    time.Duration
+	above   bool // the button Check again wants a form
 	done    bool // whatever is submitted is wrong from now on
 }
 
@@ -59,7 +60,9 @@ func (f *forms) FormLines(ctx context.Context, ask commands.FormAsk, values map[
 }
 
 func (f *forms) FormFor(_ context.Context, line, room string, by commands.Person) (commands.FormAsk, bool) {
-	return commands.FormAsk{Verb: "form", Room: room, By: by}, line == "/form" || line == "/form "
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return commands.FormAsk{Verb: "form", Room: room, By: by}, line == "/form" || line == "/form " || f.above && line == "/echo rechecked"
 }
 
 func (f *forms) FormBeside(line, room string, by commands.Person) (commands.FormAsk, string, bool) {

@@ -114,10 +114,14 @@ func (s *Slack) happened(ctx context.Context, e envelope, v messageEvent) error 
 	if at.IsZero() || at.After(e.At) {
 		at = e.At
 	}
+	if s.o.Pins == nil && v.Event.Type != "app_home_opened" {
+		return nil
+	}
 	switch v.Event.Type {
 	case "app_home_opened":
 		return s.homeOpened(ctx, v.Event.User)
 	case "reaction_added", "pin_added":
+		defer s.followOnlyPinned(ctx, channel, ts)
 		return s.pinnedBy(ctx, e, v, channel, ts, at)
 	case "reaction_removed", "pin_removed":
 		by, _, err := s.who(ctx, v.Event.User, v.Event.User)
@@ -133,6 +137,13 @@ func (s *Slack) happened(ctx context.Context, e envelope, v messageEvent) error 
 		return s.changed(ctx, v, channel, ts, at)
 	}
 	return nil
+}
+
+// followOnlyPinned follows a message no more that did not come on a timeline.
+func (s *Slack) followOnlyPinned(ctx context.Context, channel, ts string) {
+	if _, ok, err := s.pinOf(ctx, channel, ts); err == nil && !ok {
+		s.followed.Delete(pinNote(channel, ts))
+	}
 }
 
 // pinnedBy puts a message on the timeline for a reaction or Slack's own pin.

@@ -199,6 +199,28 @@ func TestHolders(t *testing.T) {
 	}
 }
 
+// TestEventTwice: the same event by two envelopes is done once; a reaction that
+// puts nothing anywhere leaves nothing behind.
+func TestEventTwice(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewSlack(t)
+	st, ps, _, room := pinStand(t, f, Options{})
+	ts := f.Write("ben", room, "", "once")
+	p := map[string]any{"type": "event_callback", "event_id": "Ev-same", "event": map[string]any{"type": "reaction_added", "user": bottest.SlackUser("ana"), "reaction": "pushpin", "item": map[string]any{"type": "message", "channel": room, "ts": ts}}}
+	for range 3 {
+		if _, ok := f.Deliver("events_api", p); !ok {
+			t.Fatal("not acknowledged")
+		}
+	}
+	bad := f.Write("ben", room, "", "refuse this")
+	f.React("ana", room, bad, "pushpin", true)
+	st.sees(t, "ana", room, "No incident is open.")
+	until(t, "it is followed no more", func() bool { _, ok := st.followed.Load(pinNote(room, bad)); return !ok })
+	if got := ps.called(); got != "pin once\npin refuse this" {
+		t.Errorf("%s", got)
+	}
+}
+
 // TestWhichIncident: where several are open and the channel is none's, the
 // pinner is asked, and sees of private ones only their own.
 func TestWhichIncident(t *testing.T) {

@@ -449,6 +449,13 @@ func TestSlackCommands(t *testing.T) {
 	if code := run(t.Context(), []string{"slack", "manifest", "--json", "--url", "https://c.example.org"}, nil, &out, &errOut); code != 0 || !strings.Contains(out.String(), `"request_url": "https://c.example.org/slack/events"`) {
 		t.Errorf("%d %s %s", code, out.String(), errOut.String())
 	}
+	out.Reset()
+	if code := run(t.Context(), []string{"slack", "manifest", "--without", "timeline,home"}, nil, &out, &errOut); code != 0 || strings.Contains(out.String(), "message.channels") || strings.Contains(out.String(), "app_home_opened") || !strings.Contains(out.String(), "name: Add to timeline") {
+		t.Errorf("%d %s %s", code, out.String(), errOut.String())
+	}
+	if code := run(t.Context(), []string{"slack", "manifest", "--without", "everything"}, nil, &out, &errOut); code == 0 || !strings.Contains(errOut.String(), "there are timeline and home") {
+		t.Errorf("%d %s", code, errOut.String())
+	}
 	f := bottest.NewSlack(t)
 	e := startLoop(t, 1, 1)
 	withSlack(t, f, e.cfg, slack.Socket)
