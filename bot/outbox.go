@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -70,6 +69,7 @@ type Sender interface {
 type Later struct {
 	After time.Duration
 	All   bool // no lane may be sent until then
+	Quiet bool // it only waits for its turn: nothing failed
 	Err   error
 }
 
@@ -244,20 +244,4 @@ func (b *Outbox) poke() {
 	case b.wake <- struct{}{}:
 	default:
 	}
-}
-
-func placeKey(lane, key string) string {
-	return "at/" + lane + "/" + strings.ReplaceAll(key, "/", "_") + "/"
-}
-
-// Place returns where a key's message stands in a lane, or "".
-func (b *Outbox) Place(ctx context.Context, lane, key string) (string, error) {
-	if key == "" {
-		return "", nil
-	}
-	ns, err := b.o.Notes.List(ctx, placeKey(lane, key))
-	if err != nil || len(ns) == 0 {
-		return "", err
-	}
-	return string(ns[0].Value), nil
 }

@@ -12,6 +12,9 @@ import (
 // sendLimit bounds one parcel's sending, also after Run was told to end.
 const sendLimit = 20 * time.Second
 
+// pruneEvery is how often old places are looked for.
+const pruneEvery = 12 * time.Hour
+
 // Run sends until ctx ends; what is being sent then is finished.
 func (b *Outbox) Run(ctx context.Context) error {
 	b.mu.Lock()
@@ -22,7 +25,16 @@ func (b *Outbox) Run(ctx context.Context) error {
 	}
 	var sending sync.WaitGroup
 	defer sending.Wait()
+	var pruned time.Time
 	for {
+		if now := b.o.Now(); now.Sub(pruned) > pruneEvery {
+			if n, err := b.Prune(ctx); err != nil && ctx.Err() == nil {
+				b.o.Log.Error("forget the places of old messages", "error", err)
+			} else if n > 0 {
+				b.o.Log.Info("the places of old messages are forgotten", "number", n)
+			}
+			pruned = now
+		}
 		next := b.start(ctx, &sending)
 		timer := time.NewTimer(next)
 		select {
@@ -103,7 +115,7 @@ func (b *Outbox) settle(ctx context.Context, l *outLane, p Parcel) {
 	if err == nil || errors.Is(err, ErrRefused) {
 		notes := []Note{{Key: p.key()}}
 		if err == nil && p.Key != "" && place != "" {
-			notes = append(notes, Note{placeKey(p.Lane, p.Key), []byte(place)})
+			notes = append(notes, placeNote(p.Lane, p.Key, place, b.o.Now()))
 		}
 		if wrote := b.o.Notes.Put(ctx, notes...); wrote != nil {
 			// It stays: it is looked for before it is said again.
@@ -116,7 +128,11 @@ func (b *Outbox) settle(ctx context.Context, l *outLane, p Parcel) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.err = err
+	var later *Later
+	quiet := errors.As(err, &later) && later.Quiet
+	if !quiet {
+		b.err = err
+	}
 	l.busy = false
 	i := slices.IndexFunc(l.q, func(q Parcel) bool { return q.N == p.N })
 	if err == nil {
@@ -130,8 +146,7 @@ func (b *Outbox) settle(ctx context.Context, l *outLane, p Parcel) {
 	l.q[i].flying, l.q[i].Sent = false, uncertain
 	wait := b.o.Retry << min(l.fails, 5)
 	wait = min(wait, 30*b.o.Retry)
-	var later *Later
-	if errors.As(err, &later) {
+	if later != nil {
 		wait = max(later.After, 0)
 		if later.All {
 			b.pause = b.o.Now().Add(wait)
@@ -140,6 +155,9 @@ func (b *Outbox) settle(ctx context.Context, l *outLane, p Parcel) {
 		l.fails++
 	}
 	l.hold = b.o.Now().Add(wait)
+	if quiet {
+		return
+	}
 	b.o.Log.Warn("a message is not sent yet", "lane", p.Lane, "key", p.Key, "again", wait, "error", err)
 }
 
