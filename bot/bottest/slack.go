@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +55,10 @@ type SlackChannel struct {
 	Members         map[string]bool
 	Pins            []string
 	Messages        []*SlackMessage
+	Private         bool
+	Marks           []SlackMark
+	CanvasID        string
+	Canvas          string // its Markdown
 }
 
 // SlackCall is a call that the fake got.
@@ -92,6 +98,11 @@ type Slack struct {
 	triggers map[string]*trigger
 	expire   bool
 	views    []*SlackView
+	groups   []SlackGroup
+	granted  []string // nil: those of the manifest
+	tier2    int      // calls a minute; 0: any number
+	minute   time.Duration
+	lately   map[string][]time.Time
 
 	downloads []string
 }
@@ -111,11 +122,11 @@ type bucket struct {
 // and gus, who is a guest.
 func NewSlack(t testing.TB) *Slack {
 	f := &Slack{t: t, contract: loadContract(t), channels: map[string]*SlackChannel{}, users: map[string]map[string]any{}, faults: map[string][]string{}, missing: map[string]bool{},
-		hooks: map[string]*hook{}, files: map[string]*SlackMessage{}, sockets: map[*websocket.Conn]*sync.Mutex{}, waiting: map[string]chan struct{}{}, acks: map[string]int{}, tokens: map[string]*bucket{}, answers: map[string]json.RawMessage{}}
+		hooks: map[string]*hook{}, files: map[string]*SlackMessage{}, sockets: map[*websocket.Conn]*sync.Mutex{}, waiting: map[string]chan struct{}{}, acks: map[string]int{}, tokens: map[string]*bucket{}, answers: map[string]json.RawMessage{}, lately: map[string][]time.Time{}}
 	f.clock = time.Now().UnixMicro()
 	f.channels["C0MAIN0000"] = &SlackChannel{ID: "C0MAIN0000", Name: "tls", Members: map[string]bool{"U0BOT": true}}
 	for _, u := range []string{"ana", "ben", "carl", "gus"} {
-		f.users[SlackUser(u)] = map[string]any{"id": SlackUser(u), "name": u, "tz": "Europe/Berlin", "is_restricted": u == "gus"}
+		f.users[SlackUser(u)] = map[string]any{"id": SlackUser(u), "name": u, "tz": "Europe/Berlin", "team_id": "T0TEAM", "is_restricted": u == "gus"}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", f.api)
@@ -203,7 +214,7 @@ func (f *Slack) Channel(name string) (SlackChannel, bool) {
 	for _, c := range f.channels {
 		if c.Name == name || c.ID == name {
 			cp := *c
-			cp.Messages = nil
+			cp.Messages, cp.Members, cp.Pins, cp.Marks = nil, maps.Clone(c.Members), slices.Clone(c.Pins), slices.Clone(c.Marks)
 			for _, m := range c.Messages {
 				one := *m
 				cp.Messages = append(cp.Messages, &one)

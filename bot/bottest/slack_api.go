@@ -46,7 +46,11 @@ func (f *Slack) api(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, SlackCall{method, form, time.Now()})
-	w.Header().Set("X-OAuth-Scopes", strings.Join(f.contract.scopes(), ","))
+	granted := f.granted
+	if granted == nil {
+		granted = f.contract.scopes()
+	}
+	w.Header().Set("X-OAuth-Scopes", strings.Join(granted, ","))
 	fault := ""
 	if q := f.faults[method]; len(q) > 0 {
 		fault, f.faults[method] = q[0], q[1:]
@@ -60,7 +64,7 @@ func (f *Slack) api(w http.ResponseWriter, r *http.Request) {
 	case f.down || fault == "500":
 		http.Error(w, "<html>it broke</html>", http.StatusServiceUnavailable)
 		return
-	case fault == "429" || f.Limit && method == "chat.postMessage" && !f.allow(form.Get("channel")):
+	case fault == "429" || f.over(method) || f.Limit && method == "chat.postMessage" && !f.allow(form.Get("channel")):
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"ok":false,"error":"ratelimited"}`)
@@ -102,6 +106,9 @@ func (f *Slack) allow(channel string) bool {
 }
 
 func (f *Slack) answer(method string, form url.Values) answerOf {
+	if a, ok := f.channelCall(method, form); ok {
+		return a
+	}
 	c := f.channels[form.Get("channel")]
 	ok := answerOf{"ok": true}
 	if strings.HasPrefix(method, "views.") {
@@ -117,21 +124,6 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 			return answerOf{"ok": true, "user": u}
 		}
 		return bad("user_not_found")
-	case "conversations.create":
-		for _, o := range f.channels {
-			if o.Name == form.Get("name") {
-				return bad("name_taken")
-			}
-		}
-		n := &SlackChannel{ID: f.id("C0NEW"), Name: form.Get("name"), Members: map[string]bool{"U0BOT": true}}
-		f.channels[n.ID] = n
-		return answerOf{"ok": true, "channel": n.json()}
-	case "conversations.list":
-		var all []any
-		for _, o := range f.channels {
-			all = append(all, o.json())
-		}
-		return answerOf{"ok": true, "channels": all}
 	case "files.getUploadURLExternal":
 		id := f.id("F")
 		f.files[id] = &SlackMessage{File: form.Get("filename")}
@@ -152,7 +144,7 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		c = &SlackChannel{ID: user, Name: "dm-" + user, Members: map[string]bool{"U0BOT": true}}
 		f.channels[user] = c
 	}
-	if c == nil {
+	if c == nil || c.Private && !c.Members["U0BOT"] {
 		return bad("channel_not_found")
 	}
 	if a := f.readMessages(method, c, form); a != nil {
@@ -192,14 +184,6 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		}
 		c.Topic = form.Get("topic")
 		return answerOf{"ok": true, "channel": c.json()}
-	case "conversations.invite":
-		for _, u := range strings.Split(form.Get("users"), ",") {
-			if c.Members[u] {
-				return bad("already_in_channel")
-			}
-			c.Members[u] = true
-		}
-		return answerOf{"ok": true, "channel": c.json()}
 	case "conversations.archive":
 		c.Archived = true
 		return ok
@@ -217,7 +201,7 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 }
 
 func (c *SlackChannel) json() map[string]any {
-	return map[string]any{"id": c.ID, "name": c.Name, "is_channel": true, "is_member": c.Members["U0BOT"], "is_archived": c.Archived, "creator": "U0BOT"}
+	return map[string]any{"id": c.ID, "name": c.Name, "is_channel": !c.Private, "is_private": c.Private, "properties": map[string]any{"canvas": map[string]any{"file_id": c.CanvasID}}, "is_member": c.Members["U0BOT"], "is_archived": c.Archived, "creator": "U0BOT"}
 }
 
 func (f *Slack) blocks(form url.Values) []map[string]any {

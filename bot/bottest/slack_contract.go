@@ -25,6 +25,7 @@ type contract struct {
 			Required   []string       `json:"required"`
 		} `json:"args"`
 		Scope json.RawMessage `json:"scope"`
+		Rate  string          `json:"rate_limits"`
 	}
 	schema *jsonschema.Schema
 	modal  *jsonschema.Schema

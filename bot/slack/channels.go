@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,22 +15,32 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
 )
 
-// This file holds incidents' channels: made once, with topic, card and
-// commander, archived after the end. Where Slack does not allow one, the
-// incident is spoken of in the main channel.
+// This file holds how incidents' channels are kept as they should be: topic,
+// card, welcome, who is invited, archived after the end. How one is made is in
+// create.go. Where Slack does not allow one, a public incident is spoken of in
+// the main channel, a private one nowhere.
 
 // channel is a room's channel, kept under chan/<room>. V is 1; a reader
 // refuses a higher one, new fields may join, none changes its meaning.
 type channel struct {
-	V        int    `json:"v"`
-	ID       string `json:"id,omitempty"`    // "" while it is being made
-	Name     string `json:"name,omitempty"`  // what it is made under
-	Main     bool   `json:"main,omitempty"`  // it could not be made: the main channel stands in
-	Shown    string `json:"shown,omitempty"` // of which topic and card Slack was told
-	Invited  string `json:"invited,omitempty"`
-	Archived bool   `json:"archived,omitempty"`
+	V        int      `json:"v"`
+	ID       string   `json:"id,omitempty"`      // "" while it is being made
+	Name     string   `json:"name,omitempty"`    // what it is made under
+	Main     bool     `json:"main,omitempty"`    // it could not be made: the main channel stands in
+	Private  bool     `json:"private,omitempty"` // only who is invited can read it
+	Shown    string   `json:"shown,omitempty"`   // of which topic and card Slack was told
+	Invited  string   `json:"invited,omitempty"` // the one user whom earlier versions invited
+	Asked    []string `json:"asked,omitempty"`   // users who were invited
+	Called   string   `json:"called,omitempty"`  // which user groups were invited
+	Marked   string   `json:"marked,omitempty"`  // which bookmarks Slack was told of
+	Welcomed bool     `json:"welcomed,omitempty"`
+	Told     string   `json:"told,omitempty"` // what main was told of how it stands
+	Tells    int      `json:"tells,omitempty"`
+	Archived bool     `json:"archived,omitempty"`
+	Was      []string `json:"was,omitempty"` // ids of earlier channels
 }
 
 func (s *Slack) readChannels(ctx context.Context) error {
@@ -51,8 +62,13 @@ func (s *Slack) setChannel(room string, c channel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.channels[room] = c
-	if c.ID != "" && !c.Main {
-		s.rooms[c.ID] = room
+	if c.Main {
+		return
+	}
+	for _, id := range append(slices.Clone(c.Was), c.ID) {
+		if id != "" {
+			s.rooms[id] = room
+		}
 	}
 }
 
@@ -81,12 +97,10 @@ func (s *Slack) channelOf(room string) (channel, bool) {
 func (s *Slack) watchIncidents(ctx context.Context) error {
 	var feeds sync.WaitGroup
 	defer feeds.Wait()
-	following := map[string]bool{}
 	changed := s.o.Incidents.Changed(ctx)
 	for n := 0; ; {
 		again, err := s.syncAll(ctx, func(room string) {
-			if !following[room] {
-				following[room] = true
+			if s.following(room) {
 				feeds.Go(func() { s.feed(ctx, room) })
 			}
 		})
@@ -101,7 +115,7 @@ func (s *Slack) watchIncidents(ctx context.Context) error {
 			continue
 		}
 		n = 0
-		t := time.NewTimer(again)
+		t := time.NewTimer(max(again, time.Millisecond))
 		select {
 		case <-ctx.Done():
 		case _, ok := <-changed:
@@ -115,24 +129,25 @@ func (s *Slack) watchIncidents(ctx context.Context) error {
 }
 
 // syncAll makes every channel as it should be, and says when to look again.
+// When Slack lets no more channels be made for a while, the others are kept
+// as they should be meanwhile.
 func (s *Slack) syncAll(ctx context.Context, follow func(room string)) (again time.Duration, err error) {
 	again = time.Minute
 	is, err := s.o.Incidents.Incidents(ctx)
 	if err != nil {
 		return again, err
 	}
+	slices.SortStableFunc(is, func(a, b bot.Incident) int { return a.Severity - b.Severity }) // the worst first
 	var first error
 	for _, i := range is {
-		if i.Private {
-			continue
-		}
+		s.remember(i.ID, i.Private)
 		wait, err := s.sync(ctx, i)
-		if err != nil && first == nil {
-			first = fmt.Errorf("%s: %w", i.ID, err)
-		}
 		var limited *slack.RateLimitedError
-		if errors.As(err, &limited) {
-			return again, first // the others would be told the same
+		switch {
+		case errors.As(err, &limited):
+			wait = limited.RetryAfter
+		case err != nil && first == nil:
+			first = fmt.Errorf("%s: %w", i.ID, err)
 		}
 		if wait > 0 {
 			again = min(again, wait)
@@ -150,118 +165,145 @@ func (s *Slack) sync(ctx context.Context, i bot.Incident) (wait time.Duration, e
 	s.mu.Lock()
 	c, begun := s.channels[i.ID]
 	s.mu.Unlock()
-	if !begun && !i.Open || c.Archived {
-		return 0, nil // it ended before Slack knew of it
-	}
-	if c.ID == "" {
-		if c, err = s.create(ctx, i, c); err != nil {
+	switch {
+	case !i.Open && (!begun || c.Archived):
+		return 0, nil // it ended before Slack knew of it, or long ago
+	case c.Archived:
+		if c, err = s.reopen(ctx, i, c); err != nil {
 			return 0, err
 		}
 	}
-	if c.Main {
+	if c.ID == "" {
+		if c, wait, err = s.create(ctx, i, c); err != nil || c.ID == "" {
+			return wait, err
+		}
+	}
+	if c.Main || c.Private != i.Private {
 		return 0, nil
 	}
-	var ps []bot.Parcel
-	add := func(key string, y say) {
-		if p, perr := parcel(c.ID, key, y); perr == nil {
-			ps = append(ps, p)
-		} else {
-			err = perr
-		}
+	w := &wish{s: s, i: i, c: c}
+	w.card()
+	w.bookmarks()
+	w.people(ctx)
+	w.milestone(ctx)
+	w.archive()
+	if w.err != nil || len(w.ps) == 0 && !w.dirty {
+		return w.wait, w.err
 	}
-	card, err := json.Marshal([]any{i.Topic, i.Card})
+	return w.wait, s.keepChannel(ctx, i.ID, w.c, w.ps...)
+}
+
+// wish is what is to be done so that a channel is as it should be.
+type wish struct {
+	s    *Slack
+	i    bot.Incident
+	c    channel // as it will be
+	ps   []bot.Parcel
+	wait time.Duration // when to look again; 0: nothing waits
+	err  error
+
+	dirty bool // the record is another, though nothing is to be said
+}
+
+func (w *wish) add(lane, key string, y say) {
+	p, err := parcel(lane, key, y)
 	if err != nil {
-		return 0, err
+		w.err = err
+		return
 	}
-	sum := sha256.Sum256(card)
-	if h := hex.EncodeToString(sum[:8]); h != c.Shown {
-		c.Shown = h
-		add("topic", say{Op: "topic", Text: i.Topic})
-		y := say{Room: i.ID, Reply: i.Card, Pin: true}
+	w.ps = append(w.ps, p)
+}
+
+func (w *wish) later(d time.Duration) {
+	if d = max(d, time.Millisecond); w.wait == 0 || d < w.wait {
+		w.wait = d
+	}
+}
+
+// sum is a short word for a value: another one when the value is another.
+func sum(v any) string {
+	b, _ := json.Marshal(v) // strings and plain structs alone
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:8])
+}
+
+// card keeps topic and card current, and welcomes.
+func (w *wish) card() {
+	if h := sum([]any{w.i.Topic, w.i.Card}); h != w.c.Shown {
+		w.c.Shown = h
+		w.add(side(w.c.ID), "topic", say{Op: "topic", Text: w.i.Topic})
+		y := say{Room: w.i.ID, Reply: w.i.Card, Pin: true}
 		y.Reply.Files, y.Reply.Buttons = nil, nil
-		add("card", y)
+		w.add(w.c.ID, "card", y)
 	}
-	lead := i.Commander.ID
-	for _, p := range i.Leads {
-		if p.Platform == "slack" {
-			lead = p.ID
-		}
+	if !w.c.Welcomed && w.i.Open {
+		w.c.Welcomed = true
+		w.add(w.c.ID, "welcome", say{Reply: welcome(w.i)})
 	}
-	if user, ok := strings.CutPrefix(lead, "slack:"); ok && user != c.Invited {
-		c.Invited = user
-		add("invite/"+user, say{Op: "invite", Users: []string{user}})
-	}
-	if s.o.Archive && !i.Open {
-		if wait = i.Updated.Add(s.o.ArchiveAfter).Sub(s.o.Now()); wait <= 0 {
-			c.Archived, wait = true, 0
-			add("archive", say{Op: "archive"})
-		}
-	}
-	if len(ps) == 0 || err != nil {
-		return wait, err
-	}
-	return wait, s.keepChannel(ctx, i.ID, c, ps...)
 }
 
-// create makes a channel. The name is written down first: a process that was
-// killed in between finds its own channel again.
-func (s *Slack) create(ctx context.Context, i bot.Incident, c channel) (channel, error) {
-	base := strings.ToLower(i.ID)
-	if c.Name != "" {
-		if id, err := s.own(ctx, c.Name); err != nil && slackError(err) != "missing_scope" {
-			return c, err
-		} else if id != "" {
-			c.ID = id
-			return c, s.keepChannel(ctx, i.ID, c)
+// welcome says what the channel is for, with four commands.
+func welcome(i bot.Incident) commands.Reply {
+	look := "/certcheck"
+	for _, f := range i.Card.Facts {
+		if f.Name == "certificate" && !strings.Contains(f.Value, ",") {
+			look = "/renew " + f.Value
 		}
 	}
-	for n := 1; n <= 20; n++ {
-		c.Name = base
-		if n > 1 {
-			c.Name = fmt.Sprintf("%s-%d", base, n)
-		}
-		if err := s.keepChannel(ctx, i.ID, c); err != nil {
-			return c, err
-		}
-		made, err := s.api.CreateConversationContext(ctx, slack.CreateConversationParams{ChannelName: c.Name})
-		switch e := slackError(err); {
-		case err == nil:
-			c.ID = made.ID
-			return c, s.keepChannel(ctx, i.ID, c)
-		case e == "name_taken":
-			continue
-		case e == "missing_scope" || e == "restricted_action" || e == "cannot_create_channel" || e == "user_is_restricted":
-			s.once("incidents get no channels of their own, they are spoken of in the main channel: " + words(err))
-			c.ID, c.Main = s.o.Channel, true
-			return c, s.keepChannel(ctx, i.ID, c)
-		default:
-			return c, err
-		}
+	r := commands.Reply{State: commands.StateInfo, Headline: "This is the channel of " + i.ID + ". Commands typed here are about it, without its number.",
+		Table: commands.Table{Columns: []string{"type", "for"}, Rows: []commands.Row{
+			{Cells: []string{"/incident lead me", "leading it"}},
+			{Cells: []string{"/incident note images load again", "a line on its timeline"}},
+			{Cells: []string{look, map[bool]string{true: "how every certificate stands", false: "a new certificate: you see the plan first"}[look == "/certcheck"]}},
+			{Cells: []string{"/incident resolve", "the end, once it works again"}},
+		}}, Body: "All of them: /incident help"}
+	if i.Private {
+		r.Body += "\nThe incident is private: what is said here stays here."
 	}
-	s.once("the names of " + base + " are all taken, so it is spoken of in the main channel")
-	c.ID, c.Main = s.o.Channel, true
-	return c, s.keepChannel(ctx, i.ID, c)
+	return r
 }
 
-// own looks for a channel of this name that we made.
-func (s *Slack) own(ctx context.Context, name string) (string, error) {
-	s.mu.Lock()
-	self := s.self
-	s.mu.Unlock()
-	q := &slack.GetConversationsParameters{Limit: 200, ExcludeArchived: true, Types: []string{"public_channel"}}
-	for {
-		cs, next, err := s.api.GetConversationsContext(ctx, q)
-		if err != nil {
-			return "", err
-		}
-		for _, c := range cs {
-			if c.Name == name && c.Creator == self {
-				return c.ID, nil
+// people invites who is part of it; to a public one those on call too.
+func (w *wish) people(ctx context.Context) {
+	if !w.i.Open {
+		return
+	}
+	ids, again := w.s.partOf(ctx, w.i)
+	if !w.i.Private {
+		called := append(w.s.teamGroups(w.i.Teams), w.s.o.Oncall)
+		if h := sum(called); h != w.c.Called {
+			members, err := w.s.members(ctx, called)
+			if err != nil {
+				again = true
+			} else {
+				w.c.Called, ids, w.dirty = h, append(ids, members...), true
 			}
 		}
-		if next == "" {
-			return "", nil
-		}
-		q.Cursor = next
 	}
+	var news []string
+	for _, id := range ids {
+		if id != w.c.Invited && !slices.Contains(w.c.Asked, id) && !slices.Contains(news, id) {
+			news = append(news, id)
+		}
+	}
+	w.c.Asked = append(slices.Clone(w.c.Asked), news...)
+	for part := range slices.Chunk(news, 200) {
+		w.add(side(w.c.ID), "", say{Op: "invite", Users: part})
+	}
+	if again {
+		w.later(30 * w.s.o.Retry)
+	}
+}
+
+// archive archives the channel some time after the end.
+func (w *wish) archive() {
+	if !w.s.o.Archive || w.i.Open || w.c.Archived {
+		return
+	}
+	if left := w.i.Updated.Add(w.s.o.ArchiveAfter).Sub(w.s.o.Now()); left > 0 {
+		w.later(left)
+		return
+	}
+	w.c.Archived = true
+	w.add(side(w.c.ID), "archive", say{Op: "archive"})
 }

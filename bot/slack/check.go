@@ -2,6 +2,8 @@ package slack
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -49,17 +51,7 @@ func Check(ctx context.Context, o Options) []Finding {
 	mu.Lock()
 	granted := strings.Split(strings.ReplaceAll(scopes, " ", ""), ",")
 	mu.Unlock()
-	for _, s := range Scopes() {
-		if scopes == "" {
-			add(false, "Slack did not say which scopes the token has", "look at OAuth & Permissions by hand")
-			break
-		}
-		next := "paste the manifest again (`certmedic slack manifest`) and reinstall the app"
-		if !s.Needed {
-			next += "; until then there is no: " + s.For
-		}
-		add(slices.Contains(granted, s.Name), "scope "+s.Name+": "+s.For, next)
-	}
+	all = append(all, checkScopes(granted, scopes != "")...)
 	switch {
 	case o.Mode == HTTP:
 		add(o.Secret != "", "the signing secret is set", "set SLACK_SIGNING_SECRET or SLACK_SIGNING_SECRET_FILE: Basic Information, Signing Secret")
@@ -82,6 +74,68 @@ func Check(ctx context.Context, o Options) []Finding {
 		add(false, "the bot is not in #"+c.Name, "type /invite @"+me.User+" there")
 	default:
 		add(true, "the bot is in #"+c.Name, "")
+	}
+	return append(all, checkGroups(ctx, api, o, slices.Contains(granted, "usergroups:read"))...)
+}
+
+// checkScopes says of each scope whether it is granted and what is not there
+// without it; how to get those that are missing is said once, in the last line.
+func checkScopes(granted []string, known bool) (all []Finding) {
+	if !known {
+		return []Finding{{Text: "Slack did not say which scopes the token has", Next: "look at OAuth & Permissions by hand"}}
+	}
+	missing := 0
+	for _, s := range Scopes() {
+		f := Finding{Good: slices.Contains(granted, s.Name), Text: "scope " + s.Name + ": " + s.For}
+		if !f.Good {
+			missing++
+			if f.Next = "until it is granted there is no: " + s.For; s.Needed {
+				f.Next = "without it nothing works"
+			}
+		}
+		all = append(all, f)
+	}
+	if missing > 0 {
+		all = append(all, Finding{Text: fmt.Sprintf("%d of %d scopes are missing", missing, len(Scopes())),
+			Next: "paste the manifest again (`certmedic slack manifest`; App Manifest at api.slack.com/apps), then reinstall the app"})
+	}
+	return all
+}
+
+// checkGroups looks for the user groups of the configuration.
+func checkGroups(ctx context.Context, api *slack.Client, o Options, may bool) (all []Finding) {
+	names := map[string]string{}
+	for _, t := range o.Teams {
+		if o.TeamGroups == nil {
+			break
+		}
+		for _, g := range o.TeamGroups(t) {
+			names[g] = "the team " + t
+		}
+	}
+	if o.Oncall != "" {
+		names[o.Oncall] = "those on call"
+	}
+	if len(names) == 0 || !may {
+		return nil // the missing scope was told
+	}
+	groups, err := api.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeCount(true))
+	if e := slackError(err); e == "plan_upgrade_required" || e == "paid_teams_only" {
+		return []Finding{{Text: "this workspace's plan has no user groups", Next: "name people under teams:, and leave out chat.slack.oncall; nobody is invited or let in by a group"}}
+	} else if err != nil {
+		return []Finding{{Text: "the user groups cannot be read: " + words(err), Next: "try again; until then nobody is invited or let in by a group"}}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		i := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return named(g, name) && g.DateDelete == 0 })
+		if i < 0 {
+			all = append(all, Finding{Text: "there is no user group " + name + ", of " + names[name], Next: "correct the name, or take its id from the group's page in Slack (S0123456789)"})
+			continue
+		}
+		f := Finding{Good: groups[i].UserCount > 0, Text: fmt.Sprintf("the user group @%s, of %s, has %d people", groups[i].Handle, names[name], groups[i].UserCount)}
+		if !f.Good {
+			f.Next = "put people into it"
+		}
+		all = append(all, f)
 	}
 	return all
 }

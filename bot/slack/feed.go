@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 
 // say is the body of a parcel.
 type say struct {
-	Op    string         `json:"op,omitempty"` // "": a message; "file", "topic", "invite", "archive"
+	Op    string         `json:"op,omitempty"` // "": a message; else one of operations
 	Room  string         `json:"room,omitempty"`
 	ID    string         `json:"id,omitempty"` // of the room's message, for its buttons
 	Reply commands.Reply `json:"reply,omitzero"`
@@ -26,11 +27,13 @@ type say struct {
 	Text  string         `json:"text,omitempty"`
 	Users []string       `json:"users,omitempty"`
 	File  commands.File  `json:"file,omitzero"`
+	Link  string         `json:"link,omitempty"`
 
-	Pick   pick     `json:"pick,omitzero"`    // a question
-	Share  bool     `json:"share,omitempty"`  // with a button that shows it to everybody
-	Over   bool     `json:"over,omitempty"`   // without buttons about an incident that has ended
-	Beside []beside `json:"beside,omitempty"` // forms that buttons can be opened in
+	Channel string   `json:"channel,omitempty"` // another channel that the message leads to
+	Pick    pick     `json:"pick,omitzero"`     // a question
+	Share   bool     `json:"share,omitempty"`   // with a button that shows it to everybody
+	Over    bool     `json:"over,omitempty"`    // without buttons about an incident that has ended
+	Beside  []beside `json:"beside,omitempty"`  // forms that buttons can be opened in
 }
 
 // beside is a form beside a button.
@@ -64,13 +67,41 @@ func (s *Slack) feed(ctx context.Context, room string) {
 		if err == nil {
 			err = f.run(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
+		if errors.Is(err, errEnded) && s.unfollow(room) {
+			return
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errEnded) {
 			s.o.Log.Error("slack: a room is not followed", "room", room, "error", err)
 		}
 		if !s.pause(ctx, min(n, 5), nil) {
 			return
 		}
 	}
+}
+
+// errEnded says that a room's channel is archived: what is said there waits
+// until the incident goes on.
+var errEnded = errors.New("its channel is archived")
+
+// following notes that a room is followed; false: it was already.
+func (s *Slack) following(room string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.heard[room]
+	s.heard[room] = true
+	return first
+}
+
+// unfollow notes that a room is followed no more, unless its channel was
+// opened again meanwhile.
+func (s *Slack) unfollow(room string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.channels[room].Archived {
+		return false
+	}
+	delete(s.heard, room)
+	return true
 }
 
 // follower reads one room.
@@ -160,12 +191,19 @@ func (f *follower) take(ctx context.Context, m bot.Message) error {
 	}
 	over := f.s.over(ctx, f.room)
 	var ps []bot.Parcel
-	if c, ok := f.s.channelOf(f.room); ok && m.For == "" && m.By.Platform == bot.Bot.Platform && !f.s.hidden(ctx, f.room, m.Reply) {
+	c, ok := f.s.channelOf(f.room)
+	if c.Archived {
+		return errEnded
+	}
+	hidden, err := f.s.conceals(ctx, f.room, m.Reply)
+	if err != nil {
+		return err
+	}
+	if ok && m.For == "" && m.By.Platform == bot.Bot.Platform && !hidden {
 		y := f.s.saying(m)
 		y.Line = f.lines[m.Request]
 		y.Over = over
 		if !f.s.twice(f.room, c, y) {
-			var err error
 			if ps, err = parcels(c.ID, m, y); err != nil {
 				return err
 			}
@@ -199,34 +237,19 @@ func parcels(lane string, m bot.Message, y say) ([]bot.Parcel, error) {
 		}
 		ps = append(ps, fp)
 	}
+	if f := canvasOf(m, files); f.Name != "" {
+		cp, err := parcel(side(lane), "canvas", say{Op: "canvas", File: f})
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, cp)
+	}
 	return ps, nil
 }
 
 func parcel(lane, key string, y say) (bot.Parcel, error) {
 	b, err := json.Marshal(y)
 	return bot.Parcel{Lane: lane, Key: key, Body: b}, err
-}
-
-// hidden reports whether a reply is of a private incident: none of it is said.
-func (s *Slack) hidden(ctx context.Context, room string, r commands.Reply) bool {
-	id := r.Incident
-	if id == "" && room != "main" {
-		id = room
-	}
-	if id == "" || s.o.Incidents == nil {
-		return false
-	}
-	is, err := s.o.Incidents.Incidents(ctx)
-	if err != nil {
-		s.o.Log.Error("slack: read the incidents", "error", err)
-		return true
-	}
-	for _, i := range is {
-		if i.ID == id {
-			return i.Private
-		}
-	}
-	return false
 }
 
 // twice reports a message that the channel was told lately: an incident

@@ -126,7 +126,7 @@ func (s *Slack) answer(ctx context.Context, to asker, q commands.Request) (comma
 		return reply, err
 	}
 	switch shown := s.shown(ctx, q.Room, reply); {
-	case shown && s.room(to.channel) == q.Room && s.known(to.channel):
+	case shown && s.room(to.channel) == q.Room && s.known(to.channel) && !s.isBlocked(to.channel):
 		if held {
 			return reply, s.unsay(ctx, to)
 		}
@@ -304,10 +304,10 @@ func (s *Slack) who(ctx context.Context, id, handle string) (by commands.Person,
 		switch {
 		case err == nil:
 			k = known{by: commands.Person{ID: "slack:" + id, Name: bot.Clean(u.Name), Platform: "slack", Zone: u.TZ}, at: s.o.Now(),
-				guest: u.IsRestricted || u.IsUltraRestricted || u.IsStranger || u.IsBot || u.Deleted}
+				guest: s.outsider(u)}
 		case slackError(err) == "missing_scope":
 			s.once("the scope users:read is missing: names are those that Slack sends along, and guests are not told from members")
-			k = known{by: commands.Person{ID: "slack:" + id, Name: bot.Clean(handle), Platform: "slack"}, at: s.o.Now()}
+			k = known{by: commands.Person{ID: "slack:" + id, Name: or(bot.Clean(handle), k.by.Name), Platform: "slack"}, at: s.o.Now()}
 		case slackError(err) == "user_not_found" || slackError(err) == "user_not_visible":
 			k = known{guest: true, at: s.o.Now()}
 		default:

@@ -245,6 +245,7 @@ func (s *Slack) handle(ctx context.Context, e envelope) (err error) {
 	case "interactive":
 		return s.interact(ctx, e)
 	case "events_api":
+		s.channelNews(e.Payload)
 		var v event
 		if json.Unmarshal(e.Payload, &v) == nil && v.Event.Type == "app_mention" {
 			return s.mentioned(ctx, e, v)

@@ -87,6 +87,14 @@ func baseScopes() []Scope {
 		{"channels:read", "looking at the channel's settings, and finding one's own channels again", false},
 		{"channels:history", "no message twice after a break of the connection", false},
 		{"pins:write", "the incident's card at the top of its channel", false},
+		{"channels:join", "coming back into the channel of a reopened incident", false},
+		{"groups:write", "a private channel for each private incident", false},
+		{"groups:read", "finding one's own private channels again", false},
+		{"groups:history", "no message twice in private channels after a break of the connection", false},
+		{"usergroups:read", "those on call and owner teams invited, user groups as teams", false},
+		{"bookmarks:write", "bookmarks in an incident's channel: page, runbook, postmortem", false},
+		{"bookmarks:read", "no bookmark twice, and a changed runbook corrected", false},
+		{"canvases:write", "the draft as a canvas, where the plan has canvases", false},
 		{"files:write", "the draft and long answers as files", false},
 	}
 }
@@ -122,6 +130,7 @@ func NewManifest(url string, without ...string) Manifest {
 		m.OAuth.Scopes.Bot = append(m.OAuth.Scopes.Bot, s.Name)
 	}
 	m.Settings.Events.Bot, m.Settings.Events.URL = []string{"app_mention"}, url
+	m.Settings.Events.Bot = append(m.Settings.Events.Bot, "member_joined_channel", "channel_unarchive", "group_unarchive") // a blocked channel is open again
 	m.features(without)
 	m.Settings.Interactivity.On, m.Settings.Interactivity.URL = true, url
 	m.Settings.Socket = url == ""

@@ -1,7 +1,6 @@
 package slack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,9 +19,9 @@ import (
 // This file holds what is sent to Slack: the outbox's parcels, and answers
 // that one person alone sees.
 
-// blocked are answers of Slack that a person must change: what is to be said waits.
-var blocked = []string{"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope", "not_in_channel",
-	"channel_not_found", "is_archived", "restricted_action", "ekm_access_denied", "team_access_not_granted", "org_login_required"}
+// fatal are answers of Slack about the app, not a channel, that a person must
+// change: what is to be said waits.
+var fatal = []string{"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope", "ekm_access_denied", "team_access_not_granted", "org_login_required"}
 
 // unsure are answers after which it is not known whether it was done.
 var unsure = []string{"internal_error", "fatal_error", "request_timeout", "service_unavailable"}
@@ -35,8 +34,8 @@ func slackError(err error) string {
 	return ""
 }
 
-// judge tells the outbox what an error means.
-func (s *Slack) judge(err error) error {
+// judge tells the outbox what an error in a lane means.
+func (s *Slack) judge(ctx context.Context, lane string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -56,7 +55,9 @@ func (s *Slack) judge(err error) error {
 		return &bot.Later{After: 30 * s.o.Retry, Err: err}
 	case e == "" || slices.Contains(unsure, e):
 		return err
-	case slices.Contains(blocked, e):
+	case blocking(e):
+		return s.block(ctx, lane, err)
+	case slices.Contains(fatal, e):
 		return &bot.Later{After: 30 * s.o.Retry, Err: errors.New(words(err))}
 	case e == "message_not_found" || e == "cant_update_message" || e == "edit_window_closed":
 		return fmt.Errorf("%w: %s", bot.ErrGone, e)
@@ -72,19 +73,26 @@ func (s *Slack) Post(ctx context.Context, p bot.Parcel) (string, error) {
 		return "", fmt.Errorf("%w: %v", bot.ErrRefused, err)
 	}
 	if y.Op != "" {
-		return y.Op, s.judge(s.operate(ctx, p.Lane, y))
+		return s.operate(ctx, p.Lane, y, "")
 	}
-	d := draw(y, p.Mark())
-	d.link(s.o.Site, y.Reply.Links)
+	d := s.drawn(y, p)
 	_, ts, err := s.api.PostMessageContext(ctx, p.Lane, d.posts()...)
 	if tooMuch(err) {
 		_, ts, err = s.api.PostMessageContext(ctx, p.Lane, d.bare(p.Mark()).posts()...)
 	}
 	if err != nil {
-		return "", s.judge(err)
+		return "", s.judge(ctx, p.Lane, err)
 	}
-	s.pin(ctx, p.Lane, ts, y)
-	return ts, nil
+	s.works(ctx, p.Lane)
+	return ts, s.pin(ctx, p.Lane, ts, y)
+}
+
+// drawn is a parcel as it is sent.
+func (s *Slack) drawn(y say, p bot.Parcel) drawing {
+	d := draw(y, p.Mark())
+	d.channel(y.Channel)
+	d.link(s.o.Site, y.Reply.Links)
+	return d
 }
 
 // Edit implements bot.Sender.
@@ -97,15 +105,18 @@ func (s *Slack) Edit(ctx context.Context, p bot.Parcel, place string) error {
 		return nil // it was uploaded
 	}
 	if y.Op != "" {
-		return s.judge(s.operate(ctx, p.Lane, y))
+		_, err := s.operate(ctx, p.Lane, y, place)
+		return err
 	}
-	d := draw(y, p.Mark())
-	d.link(s.o.Site, y.Reply.Links)
+	d := s.drawn(y, p)
 	_, _, _, err := s.api.UpdateMessageContext(ctx, p.Lane, place, d.options()...)
 	if tooMuch(err) {
 		_, _, _, err = s.api.UpdateMessageContext(ctx, p.Lane, place, d.bare(p.Mark()).options()...)
 	}
-	return s.judge(err)
+	if err == nil {
+		s.works(ctx, p.Lane)
+	}
+	return s.judge(ctx, p.Lane, err)
 }
 
 // Find implements bot.Sender: the parcel's mark is its first block's id.
@@ -125,7 +136,7 @@ func (s *Slack) Find(ctx context.Context, p bot.Parcel) (string, error) {
 			return "", nil
 		}
 		if err != nil {
-			return "", s.judge(err)
+			return "", s.judge(ctx, p.Lane, err)
 		}
 		for _, m := range h.Messages {
 			if y.Op == "file" {
@@ -138,8 +149,7 @@ func (s *Slack) Find(ctx context.Context, p bot.Parcel) (string, error) {
 			}
 			for _, b := range m.Blocks.BlockSet {
 				if b.ID() == p.Mark() {
-					s.pin(ctx, p.Lane, m.Timestamp, y)
-					return m.Timestamp, nil
+					return m.Timestamp, s.pin(ctx, p.Lane, m.Timestamp, y)
 				}
 			}
 		}
@@ -159,44 +169,16 @@ func tooMuch(err error) bool {
 	return false
 }
 
-// pin pins a card. That it cannot be pinned is said once and harms nothing.
-func (s *Slack) pin(ctx context.Context, channel, ts string, y say) {
+// pin has a card pinned.
+func (s *Slack) pin(ctx context.Context, channel, ts string, y say) error {
 	if !y.Pin {
-		return
-	}
-	if err := s.api.AddPinContext(ctx, channel, slack.NewRefToMessage(channel, ts)); err != nil && slackError(err) != "already_pinned" {
-		s.once("the card of an incident cannot be pinned: " + words(err))
-	}
-}
-
-// operate does what is no message.
-func (s *Slack) operate(ctx context.Context, channel string, y say) error {
-	var err error
-	switch y.Op {
-	case "topic":
-		_, err = s.api.SetTopicOfConversationContext(ctx, channel, clip(escape(y.Text), 250))
-	case "invite":
-		_, err = s.api.InviteUsersToConversationContext(ctx, channel, y.Users...)
-		if e := slackError(err); e == "already_in_channel" || e == "cant_invite_self" {
-			return nil
-		}
-	case "archive":
-		err = s.api.ArchiveConversationContext(ctx, channel)
-		if slackError(err) == "already_archived" {
-			return nil
-		}
-	case "file":
-		_, err = s.api.UploadFileContext(ctx, slack.UploadFileParameters{Reader: bytes.NewReader(y.File.Data), FileSize: max(len(y.File.Data), 1),
-			Filename: fileName(y.File.Name), Title: fileName(y.File.Name), Channel: channel})
-	default:
-		return fmt.Errorf("no operation %q", y.Op)
-	}
-	if e := slackError(err); e == "missing_scope" || e == "restricted_action" || y.Op == "invite" && e != "" {
-		s.once(map[string]string{"topic": "the topic of an incident's channel cannot be set", "invite": "a commander cannot be invited", "archive": "a channel cannot be archived",
-			"file": "files cannot be uploaded; they are on the incident's page"}[y.Op] + ": " + words(err))
 		return nil
 	}
-	return err
+	p, err := parcel(side(channel), "pin", say{Op: "pin", Text: ts})
+	if err != nil {
+		return err
+	}
+	return s.out.Put(ctx, []bot.Parcel{p})
 }
 
 // fileName keeps what is safe in a name.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +21,9 @@ import (
 )
 
 // This file holds the adapter, its parts and its life. How things come in is
-// in inbox.go, http.go and socket.go; how they go out in feed.go, send.go and
-// blocks.go; incidents' channels are in channels.go.
+// in inbox.go, http.go and socket.go; how they go out in feed.go, send.go,
+// operate.go, blocked.go and blocks.go; incidents' channels are in channels.go,
+// create.go, milestones.go, bookmarks.go and canvas.go; user groups in groups.go.
 
 // Ways in.
 const (
@@ -41,6 +43,7 @@ type Options struct {
 	Mode      string        // Socket or HTTP
 	Channel   string        // id of the channel that is the room "main"
 	Archive   bool          // channels of ended incidents are archived
+	Oncall    string        // id or handle of the user group that is invited to every incident's channel; "": none
 	APIURL    string        // "": Slack's own
 	AppToken  string        // xapp-..., for Socket Mode
 	BotToken  string        // xoxb-...
@@ -49,10 +52,20 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
+	// Private says whether an incident is private, however long ago it ended;
+	// nil: by Incidents, and what they do not tell of is private.
+	Private func(ctx context.Context, id string) (bool, error)
+	// TeamGroups are the handles or ids of a team's user groups; nil: none.
+	TeamGroups func(team string) []string
+	// Teams are the names of all teams, for Check.
+	Teams []string
+
 	Answer       time.Duration // "Working on it" after this long; default 1.5 s
 	ArchiveAfter time.Duration // after the end of an incident; default 1 h
 	Every        time.Duration // between messages of a channel; default 1 s
 	Edits        time.Duration // between edits of a message; default 2 s
+	Tier2        time.Duration // between two calls of a method that Slack allows 20 times a minute; default three times Every
+	Settle       time.Duration // before main is told that an incident stands otherwise; default 3 s
 	Homes        time.Duration // between looks whether a page of App Home has changed; default 1 min
 	Retry        time.Duration // first pause after a failure; default 1 s, doubled up to 30 times that
 }
@@ -62,7 +75,8 @@ type Status struct {
 	State   string    `json:"state"` // "connecting", "connected" or "failing"
 	Since   time.Time `json:"since"`
 	Error   string    `json:"error,omitempty"`
-	Waiting int       `json:"waiting"` // messages that Slack has not taken yet
+	Waiting int       `json:"waiting"`           // messages that Slack has not taken yet
+	Blocked []string  `json:"blocked,omitempty"` // channels that cannot be written to, and what to do
 	Notes   []string  `json:"notes,omitempty"`
 }
 
@@ -78,6 +92,8 @@ type Slack struct {
 	status   Status
 	said     map[string]bool // notes that were said
 	self     string          // our user id
+	team     string          // our workspace's id
+	org      string          // our organisation's id, of several workspaces; or ""
 	selfBot  string          // our bot id
 	workers  map[string]chan struct{}
 	people   map[string]known
@@ -87,6 +103,13 @@ type Slack struct {
 	replays  replays
 	first    int // where the first following of main began; -1: it has not
 
+	pace     *pace
+	blocks   map[string]blockage  // by channel
+	heard    map[string]bool      // rooms that are followed
+	secrets  map[string]bool      // by incident: whether it is private
+	stirred  map[string]time.Time // by incident: since when main is to be told of a change; watchIncidents' alone
+	noRoom   time.Time            // until then no private channel is tried; watchIncidents' alone
+	groups   groups
 	pinning  sync.Mutex // held while a pin's note is changed
 	followed sync.Map   // notes of messages on timelines: their changes are followed
 	homes    homes
@@ -116,12 +139,15 @@ func New(o Options) (*Slack, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second, &o.Homes: time.Minute} {
+	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second, &o.Every: time.Second, &o.Settle: 3 * time.Second, &o.Homes: time.Minute} {
 		if *d <= 0 {
 			*d = def
 		}
 	}
-	s := &Slack{o: o, ready: make(chan struct{}), said: map[string]bool{}, workers: map[string]chan struct{}{}, people: map[string]known{},
+	if o.Tier2 <= 0 {
+		o.Tier2 = 3 * o.Every
+	}
+	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, heard: map[string]bool{}, secrets: map[string]bool{}, stirred: map[string]time.Time{}, ready: make(chan struct{}), said: map[string]bool{}, workers: map[string]chan struct{}{}, people: map[string]known{},
 		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}, first: -1}
 	s.status = Status{State: "connecting", Since: o.Now().UTC()}
 	s.http = &http.Client{Timeout: 10 * time.Second}
@@ -151,6 +177,9 @@ func (s *Slack) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := s.readChannels(ctx); err != nil {
+		return err
+	}
+	if err := s.readBlocks(ctx); err != nil {
 		return err
 	}
 	if err := s.readPins(ctx); err != nil {
@@ -225,7 +254,7 @@ func (s *Slack) greet(ctx context.Context) error {
 		me, err := s.api.AuthTestContext(ctx)
 		if err == nil {
 			s.mu.Lock()
-			s.self, s.selfBot = me.UserID, me.BotID
+			s.self, s.selfBot, s.team, s.org = me.UserID, me.BotID, me.TeamID, me.EnterpriseID
 			s.mu.Unlock()
 			if s.o.Mode == HTTP {
 				s.stand("connected", nil)
@@ -295,7 +324,7 @@ func (s *Slack) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status
-	st.Waiting = n
+	st.Waiting, st.Blocked, st.Notes = n, s.blockedLines(), slices.Clone(s.status.Notes)
 	if st.Error == "" && err != nil {
 		st.Error = words(err)
 	}

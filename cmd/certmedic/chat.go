@@ -26,12 +26,15 @@ type slackConfig struct {
 	Channel string
 	APIURL  string
 	Archive bool
+	Oncall  string // user group
 
 	Reaction string // the emoji that puts a message on the timeline; "": the default
 }
 
 // emojiName is an emoji's name as Slack allows it.
 var emojiName = regexp.MustCompile(`^[\p{L}0-9_+'-]{1,100}$`)
+
+var userGroup = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}._-]{0,79}$`)
 
 var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,20}$`)
 
@@ -57,6 +60,11 @@ func (r *yamlReader) chat(n node, c *config) {
 				s.APIURL = r.text(n, "chat.slack.api_url")
 				if u, err := url.Parse(s.APIURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(withPort(u.Host))) {
 					r.add(n, "chat.slack.api_url: %q is no https URL", "leave it out, unless a proxy or a test stands in for Slack: https://slack-proxy.example.com/api/", s.APIURL)
+				}
+			},
+			"oncall": func(n node) {
+				if s.Oncall = strings.TrimPrefix(r.text(n, "chat.slack.oncall"), "@"); !userGroup.MatchString(s.Oncall) {
+					r.add(n, "chat.slack.oncall: %q is no user group", "the group's id or its handle: S0123456789 or tls-oncall", s.Oncall)
 				}
 			},
 			"reaction": func(n node) {
@@ -101,6 +109,7 @@ func slackOptions(c slackConfig) (o slack.Options, err error) {
 			return o, err
 		}
 	}
+	o.Oncall = c.Oncall
 	return o, nil
 }
 
@@ -130,6 +139,7 @@ func (p *program) openSlack() error {
 	if p.slack, err = slack.New(o); err != nil {
 		return fmt.Errorf("chat.slack: %w", err)
 	}
+	p.groups = append(p.groups, p.slack.Groups)
 	p.onStop("slack", p.slack.Close)
 	return nil
 }
@@ -188,27 +198,21 @@ func (n storeNotes) List(ctx context.Context, prefix string) (all []bot.Note, er
 // incidents tells a chat platform of incidents.
 type incidents struct{ p *program }
 
-// lately is how long after its end an incident is still told of.
-const lately = 30 * 24 * time.Hour
-
 // Incidents implements bot.Incidents.
 func (s incidents) Incidents(ctx context.Context) ([]bot.Incident, error) {
-	list, err := s.p.book.List(ctx, incident.Filter{Limit: 200})
+	list, err := s.p.lately.list(ctx, s.p.book, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	var all []bot.Incident
 	for _, i := range list {
 		over := i.Status == incident.Closed || i.Status == incident.Cancelled || i.Status == incident.Duplicate
-		if over && time.Since(i.Updated) > lately {
-			continue
-		}
 		lead := i.Commander.Name
 		if lead == "" {
 			lead = "nobody yet"
 		}
 		line := fmt.Sprintf("%s SEV%d %s: %s", i.ID, i.Severity, i.Status, i.Title)
-		c := bot.Incident{ID: i.ID, Title: i.Title, Drill: i.Drill, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
+		c := bot.Incident{ID: i.ID, Title: i.Title, Status: string(i.Status), Severity: int(i.Severity), Drill: i.Drill, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
 			Commander: commands.Person{ID: i.Commander.ID, Name: i.Commander.Name, Platform: i.Commander.Platform},
 			Card: commands.Reply{State: incidentLook(i), Headline: line, Public: true, Incident: i.ID,
 				Facts: []commands.Fact{{Name: "commander", Value: lead}, {Name: "declared", Value: i.Declared.UTC().Format("2006-01-02 15:04 UTC") + " by " + i.DeclaredBy.Name}},

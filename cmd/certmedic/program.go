@@ -37,6 +37,7 @@ type program struct {
 	desk   *commands.Desk
 	rooms  *bot.Rooms
 	site   *web.Site
+	lately lately                                                  // which incidents chat platforms are told of
 	slack  *slack.Slack                                            // nil: not configured
 	groups []func(ctx context.Context, p commands.Person) []string // of chat platforms, see groupsOf
 

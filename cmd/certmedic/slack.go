@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/certmedic/certmedic/bot/slack"
+	"github.com/certmedic/certmedic/commands"
 )
 
 // slackCommand sets Slack up: the manifest to paste, and whether all is well.
@@ -71,6 +73,10 @@ is good or says what to do; the exit is 0 only when all are good.`,
 		if err != nil {
 			return err
 		}
+		o.TeamGroups = slackGroups(cfg.Teams)
+		for _, t := range cfg.Teams {
+			o.Teams = append(o.Teams, t.Name)
+		}
 		bad := 0
 		for _, f := range slack.Check(c.Context(), o) {
 			if f.Good {
@@ -86,4 +92,21 @@ is good or says what to do; the exit is 0 only when all are good.`,
 		return nil
 	}
 	return c
+}
+
+// slackGroups finds the user groups of a team of the configuration.
+func slackGroups(teams []commands.Team) func(team string) []string {
+	return func(team string) (all []string) {
+		for _, t := range teams {
+			if !strings.EqualFold(t.Name, team) {
+				continue
+			}
+			for _, g := range t.Groups {
+				if name, ok := strings.CutPrefix(g, "slack:"); ok {
+					all = append(all, name)
+				}
+			}
+		}
+		return all
+	}
 }
