@@ -3,7 +3,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: build demo test check bench fuzz clean
+.PHONY: build demo test check bench interop fuzz clean
 
 build: # one static binary, ./certmedic
 	$(BUILD) -o certmedic ./cmd/certmedic
@@ -19,6 +19,9 @@ check: # gofmt, vet, staticcheck, govulncheck when reachable, the house test, ra
 
 bench: # ratios and figures, printed in one run
 	.ci/bench
+
+interop: # the real program against chat services that others wrote, in a network of its own
+	.ci/interop
 
 fuzz: # each fuzz test for FUZZTIME (default 20s)
 	.ci/fuzz $(FUZZTIME)
