@@ -212,6 +212,7 @@ func TestEventTwice(t *testing.T) {
 			t.Fatal("not acknowledged")
 		}
 	}
+	until(t, "pinned", func() bool { _, ok := ps.pinned(room, ts); return ok })
 	bad := f.Write("ben", room, "", "refuse this")
 	f.React("ana", room, bad, "pushpin", true)
 	st.sees(t, "ana", room, "No incident is open.")
