@@ -25,6 +25,23 @@ var errLate = errors.New("the view cannot be opened any more")
 
 // openFirst opens what a delivery opens, at once. done: nothing is left to do.
 func (s *Slack) openFirst(e *envelope) (done bool) {
+	var open func(ctx context.Context) bool
+	switch e.Kind {
+	case "slash_commands":
+		var c slack.SlashCommand
+		if s.o.Forms == nil || json.Unmarshal(e.Payload, &c) != nil || len(c.Text) > shortLine {
+			return false
+		}
+		open = func(ctx context.Context) bool { return s.openForCommand(ctx, c) }
+	case "interactive":
+		var a action
+		if s.o.Forms == nil && s.o.Home == nil || json.Unmarshal(e.Payload, &a) != nil || a.Type != "block_actions" || len(a.Actions) == 0 {
+			return false
+		}
+		open = func(ctx context.Context) bool { return s.openForAction(ctx, e, a) }
+	default:
+		return false
+	}
 	left := triggered - s.o.Now().Sub(e.At)
 	if left <= 0 {
 		return false
@@ -37,28 +54,14 @@ func (s *Slack) openFirst(e *envelope) (done bool) {
 		return false
 	}
 	defer s.guard(e.ID, func() { done = false })
-	switch e.Kind {
-	case "slash_commands":
-		var c slack.SlashCommand
-		if s.o.Forms == nil || json.Unmarshal(e.Payload, &c) != nil {
-			return false
-		}
-		return s.openForCommand(ctx, c)
-	case "interactive":
-		var a action
-		if json.Unmarshal(e.Payload, &a) != nil || a.Type != "block_actions" || len(a.Actions) == 0 {
-			return false
-		}
-		return s.openForAction(ctx, e, a)
-	}
-	return false
+	return open(ctx)
 }
+
+// shortLine is how long a line is at most that may lack its words, in bytes.
+const shortLine = 100
 
 // openForCommand opens the form that a typed line wants.
 func (s *Slack) openForCommand(ctx context.Context, c slack.SlashCommand) bool {
-	if len(c.Text) > 100 { // what lacks its words is short; a long one need not be looked at
-		return false
-	}
 	by, no, err := s.who(ctx, c.UserID, c.UserName)
 	if err != nil || no != nil {
 		return false
