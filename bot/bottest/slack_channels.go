@@ -71,6 +71,9 @@ func (f *Slack) CanRead(user, channel string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.channels[channel]
+	if c != nil && strings.HasPrefix(c.Name, "dm-") { // somebody's own conversation with the bot
+		return c.ID == SlackUser(user)
+	}
 	return c != nil && (!c.Private || c.Members[SlackUser(user)])
 }
 

@@ -129,7 +129,7 @@ func (w *tale) step() {
 		"note %s%s again", "note %s%s again", "impact %sno %s", "rename %s%s renamed", "sev %s1 %s", "sev %s4 %s", "status %sidentified %s", "status %smonitoring %s",
 		"task %sadd %s due tomorrow", "resolve %s%s", "reopen %s%s", "temp %sadd %s", "started %s5m %s",
 	}
-	switch k := w.r.IntN(24); {
+	switch k := w.r.IntN(28); {
 	case k < 2:
 		if len(w.all) < 8 {
 			w.declare(w.r.IntN(2) == 0)
@@ -150,6 +150,8 @@ func (w *tale) step() {
 		w.types(who, channel, "/incident postmortem "+name)
 	case k == 9:
 		w.types(who, channel, "/renew site0 --yes")
+	case k < 13:
+		w.chats(i, who, channel)
 	default:
 		w.types(who, channel, "/incident "+fmt.Sprintf(lines[w.r.IntN(len(lines))], name, i.word))
 	}
@@ -164,6 +166,27 @@ func (w *tale) peek() {
 	}
 	if _, ok := w.f.Mention("carl", slackMain); !ok {
 		w.t.Errorf("seed %d: a mention is not acknowledged", w.seed)
+	}
+}
+
+// chats has somebody write a message, which is put on a timeline by a reaction
+// or a pin, and people open App Home.
+func (w *tale) chats(i *toldIncident, who, channel string) {
+	text := "said among people"
+	if channel != slackMain {
+		text = i.word + " said in its channel"
+	}
+	ts := w.f.Write(who, channel, "", text)
+	switch w.r.IntN(3) {
+	case 0:
+		w.f.React(who, channel, ts, "pushpin", true)
+	case 1:
+		w.f.PinMessage(who, channel, ts, true)
+	default:
+		w.f.Deliver("interactive", w.f.Shortcut(who, channel, ts))
+	}
+	for _, user := range []string{"ana", "ben", "carl", "dora"} {
+		w.f.OpenHome(user)
 	}
 }
 
@@ -191,6 +214,11 @@ func (w *tale) check(when string) {
 		for _, user := range []string{"ana", "ben", "carl", "dora"} {
 			if i.people[user] {
 				continue
+			}
+			for _, v := range append(w.f.Views(user, "home"), w.f.Views(user, "modal")...) {
+				if all := v.Texts() + fmt.Sprintf("%+v", v); strings.Contains(all, i.word) || user == "dora" && id.MatchString(all) {
+					w.t.Errorf("seed %d, %s: %s reads of %s in a view:\n%s", w.seed, when, user, i.id, all)
+				}
 			}
 			for _, c := range w.f.Channels() {
 				all := w.f.Everything(user, c)
