@@ -2,7 +2,6 @@ package bottest
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -337,7 +336,7 @@ func (f *Slack) Clutter(channel string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.channels[channel]
-	c.CanvasID, c.Canvas = f.id("F0CANVAS"), fmt.Sprint("somebody's")
+	c.CanvasID, c.Canvas = f.id("F0CANVAS"), "somebody's"
 }
 
 // Tear begins to send an envelope on every socket and cuts it in the middle of

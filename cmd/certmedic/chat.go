@@ -124,6 +124,7 @@ func (p *program) openSlack() error {
 	}
 	o.Rooms, o.Notes, o.Incidents = p.rooms, storeNotes{p.store, "chat/slack/"}, incidents{p}
 	o.Forms, o.Home = p.desk, p.desk
+	o.Private, o.TeamGroups = p.private, slackGroups(p.cfg.Teams)
 	if pins, ok := any(p.desk).(bot.Pins); ok {
 		o.Pins = pins
 	}

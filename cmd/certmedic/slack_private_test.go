@@ -11,6 +11,7 @@ import (
 
 	"github.com/certmedic/certmedic/bot/bottest"
 	"github.com/certmedic/certmedic/bot/slack"
+	"github.com/certmedic/certmedic/commands"
 )
 
 // This file proves that nothing of a private incident is said in Slack where
@@ -257,5 +258,59 @@ func (w *tale) reached() {
 		if !c.Private || !strings.Contains(w.f.Everything(i.by, c.ID), i.word) {
 			w.t.Errorf("seed %d: %s reads nothing of %s", w.seed, i.by, i.id)
 		}
+	}
+}
+
+// TestSlackBelongs: user groups of the configuration reach the program: those
+// on call and the owner's team are invited, a group's people are in the team;
+// what is said of an incident that ended long ago is known as public or private.
+func TestSlackBelongs(t *testing.T) {
+	f := bottest.NewSlack(t)
+	for _, u := range []string{"dan", "eve"} {
+		f.User(u, nil)
+	}
+	f.Group("S0ONCALL", "tls-oncall", "eve")
+	f.Group("S0EDGE", "edge-team", "dan")
+	e := startLoop(t, 1, 1)
+	cfg := withSlack(t, f, e.cfg, slack.Socket)
+	cfg.Slack.Oncall, cfg.Listen = "S0ONCALL", "127.0.0.1:0"
+	for i := range cfg.Teams {
+		cfg.Teams[i].Groups = []string{"slack:edge-team", "discord:80351110224678912"}
+	}
+	p := startProgram(t, cfg, programOptions{Name: "test", Listen: true, tuneSlack: quick})
+	r := reader{t, f}
+	r.types("ana", slackMain, "/incident declare sev2 images do not load --cert site0")
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, _ := f.Channel("inc-1")
+		if c.Members[bottest.SlackUser("ana")] && c.Members[bottest.SlackUser("dan")] && c.Members[bottest.SlackUser("eve")] {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("in the channel are %v", c.Members)
+		}
+	}
+	dan := commands.Person{ID: "slack:" + bottest.SlackUser("dan"), Name: "dan", Platform: "slack"}
+	if got := p.groupsOf(t.Context(), dan); !slices.Equal(got, []string{"slack:edge-team", "slack:S0EDGE"}) {
+		t.Errorf("dan is in %q", got)
+	}
+	r.types("ana", slackMain, "/incident declare sev2 another --private --anyway")
+	for id, want := range map[string]bool{"INC-1": false, "INC-2": true, "INC-99": true} {
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			got, err := p.private(t.Context(), id)
+			if err == nil && got == want {
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("%s is private: %v %v", id, got, err)
+			}
+		}
+	}
+	if err := p.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Headline: "of an incident that is not there.", Public: true, Incident: "INC-99"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Headline: "behind it.", Public: true, Incident: "INC-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	r.sees("ben", slackMain, "behind it.")
+	if strings.Contains(f.Seen("ben", slackMain), "that is not there") {
+		t.Error("what is not there is not treated as private")
 	}
 }
