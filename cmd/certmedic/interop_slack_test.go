@@ -368,13 +368,34 @@ func (s *localSlack) file(channel, name string) string {
 	}
 }
 
+// asSlackDraws draws in what local-slack leaves as it was sent: line ends, code
+// blocks in fixed width, and times for the reader's own zone.
+const asSlackDraws = `(() => {
+  document.head.insertAdjacentHTML('beforeend', '<style>.messages * { white-space: pre-wrap } .code-drawn { white-space: pre; overflow: hidden; font: 12px monospace; background: #f6f6f6; border: 1px solid #ddd; border-radius: 4px; padding: 6px 8px; margin: 4px 0 }</style>');
+  const at = t => 'today at ' + new Date(t * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: 'Europe/Berlin' });
+  const far = t => new Date(t * 1000).toLocaleDateString('en-US', { month: 'short', day: 'numeric', year: 'numeric' }) + ' at ' + at(t).slice(9);
+  for (const e of document.querySelectorAll('.messages *')) {
+    const text = e.innerText ? e.innerText.trim() : '';
+    if (text.startsWith('` + "```" + `') && text.endsWith('` + "```" + `') && !e.closest('.code-drawn')) {
+      e.textContent = text.slice(3, -3).replace(/^\n+|\n+$/g, '');
+      e.className = 'code-drawn';
+      e.style.display = 'block';
+    }
+  }
+  const walk = document.createTreeWalker(document.querySelector('.messages'), NodeFilter.SHOW_TEXT);
+  for (let n; n = walk.nextNode();)
+    n.data = n.data.replace(/<!date\^(\d+)\^[^|>]*\|[^>]*>/g, (_, t) => Math.abs(t - Date.now() / 1000) < 43200 ? at(t) : far(t));
+  const list = document.querySelector('.messages');
+  list.scrollTop = list.scrollHeight;
+  return true;
+})()`
+
 // shot opens local-slack's page in Chromium, waits until a channel shows the
 // words there, and writes a picture of it when CERTMEDIC_SHOTS is set.
 func (s *localSlack) shot(name, channel, words string) {
 	s.t.Helper()
 	b := openTab(s.t, s.base)
 	b.do(chromedp.EmulateViewport(1000, 820), chromedp.Navigate(s.base+"/archives/"+channel))
-	b.is(`document.head.insertAdjacentHTML("beforeend", "<style>.messages * { white-space: pre-wrap }</style>")`) // line ends as Slack shows them
 	for end := time.Now().Add(time.Minute); !strings.Contains(b.text("document.body.innerText"), words); b.do(chromedp.Sleep(100 * time.Millisecond)) {
 		if time.Now().After(end) {
 			s.t.Fatalf("the page does not show %q, but:\n%s", words, b.text("document.body.innerText"))
@@ -385,6 +406,9 @@ func (s *localSlack) shot(name, channel, words string) {
 		return
 	}
 	b.do(chromedp.Sleep(500 * time.Millisecond))
+	if !b.is(asSlackDraws) {
+		s.t.Error("what local-slack does not draw is not drawn in")
+	}
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "slack-"+name+".png"), picture, 0o644)
