@@ -274,3 +274,33 @@ func TestReopened(t *testing.T) {
 		})
 	}
 }
+
+// TestLastWords: a channel is archived only when all that was to be said there is.
+func TestLastWords(t *testing.T) {
+	f := bottest.NewSlack(t)
+	b := newBook()
+	st := start(t, f, nil, Options{Incidents: b, Archive: true, ArchiveAfter: time.Millisecond, Every: 25 * time.Millisecond})
+	i := outage("INC-6")
+	b.set(i)
+	c := st.channel(t, "inc-6")
+	for n := range 25 {
+		st.post(t, "INC-6", fmt.Sprintf("word-%d.", n))
+	}
+	until(t, "all are to be said", func() bool { n, _ := st.out.Waiting(); return n >= 5 && strings.Contains(f.Seen("ben", c.ID), "word-1.") })
+	for end := time.Now().Add(bottest.Wait); ; time.Sleep(time.Millisecond) {
+		ns, _ := st.notes.List(t.Context(), cursorKey("INC-6"))
+		if len(ns) == 1 && string(ns[0].Value) == "25" {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the room is not followed to its end: %v", ns)
+		}
+	}
+	i.Open, i.Status, i.Updated = false, "closed", time.Now().Add(-time.Second)
+	b.set(i)
+	until(t, "archived", func() bool { c, _ = f.Channel(c.ID); return c.Archived })
+	for n := range 25 {
+		if w := fmt.Sprintf("word-%d.", n); strings.Count(f.Seen("ben", c.ID), w) != 1 {
+			t.Errorf("%q stands %d times", w, strings.Count(f.Seen("ben", c.ID), w))
+		}
+	}
+}

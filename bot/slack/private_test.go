@@ -142,3 +142,33 @@ func TestUnknownIsPrivate(t *testing.T) {
 		t.Error("it is told")
 	}
 }
+
+// TestPrivateWrongRecord: a record that says that a private incident's room is
+// main, or a public channel, has nothing said there.
+func TestPrivateWrongRecord(t *testing.T) {
+	for _, record := range []string{`{"v":1,"id":"` + main + `","main":true}`, `{"v":1,"id":"C0OLD00000","name":"inc-9"}`} {
+		f := bottest.NewSlack(t)
+		f.AddChannel("C0OLD00000", "inc-9")
+		f.Member("C0OLD00000", true)
+		notes := bottest.NewNotes()
+		if err := notes.Put(t.Context(), note("chan/INC-9", []byte(record))); err != nil {
+			t.Fatal(err)
+		}
+		b := newBook()
+		b.set(private("INC-9"))
+		st := start(t, f, nil, Options{Incidents: b, Notes: notes})
+		st.post(t, "INC-9", "whisper-7")
+		until(t, "the room is followed to its end", func() bool {
+			ns, _ := notes.List(t.Context(), cursorKey("INC-9"))
+			return len(ns) == 1 && string(ns[0].Value) == "1"
+		})
+		st.post(t, "main", "public word.")
+		st.sees(t, "ben", main, "public word.")
+		until(t, "nothing waits", func() bool { return st.Status().Waiting == 0 })
+		for _, c := range f.Channels() {
+			if all := f.Everything("carl", c); strings.Contains(all, "whisper") {
+				t.Errorf("carl reads in %s:\n%s", c, all)
+			}
+		}
+	}
+}
