@@ -185,8 +185,9 @@ func (d *Desk) formOf(line, room string, by Person) (c *call, ask FormAsk, v for
 	if len(line) > maxLine {
 		return nil, ask, v, false
 	}
-	src := undo(line)
+	src, told := undo(line), false
 	if ws := strings.Fields(strings.ToLower(src)); len(ws) >= 2 && len(ws) <= 3 && groups[strings.TrimPrefix(ws[0], "/")] == "incident" && ws[1] == "update" && (len(ws) == 2 || isIncident(ws[2])) {
+		told = true
 		src = strings.Join(append([]string{ws[0], "status"}, ws[2:]...), " ") // an update without words: its form asks for them
 	}
 	verb, words, err := route(src)
@@ -204,6 +205,9 @@ func (d *Desk) formOf(line, room string, by Person) (c *call, ask FormAsk, v for
 	was := slices.Clone(c.args.words)
 	ask.Subject, ask.Given = v.given(c)
 	c.args.words = was
+	if told {
+		ask.Given["tell"] = "update"
+	}
 	return c, ask, v, true
 }
 

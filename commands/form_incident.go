@@ -262,10 +262,14 @@ func statusForm(ctx context.Context, c *call, ask FormAsk) (Form, error) {
 	for _, s := range formStatuses {
 		status.Options = append(status.Options, FormOption{Value: string(s), Label: upper(string(s)), Note: statusMeans[s]})
 	}
-	return Form{Subject: i.ID, Title: "Update " + i.ID, Submit: "Record", Intro: fmt.Sprintf("%s\nIt is %s %s.", clip(i.Title, 120), sev(i.Severity), i.Status),
+	f := Form{Subject: i.ID, Title: "Update " + i.ID, Submit: "Record", Intro: fmt.Sprintf("%s\nIt is %s %s.", clip(i.Title, 120), sev(i.Severity), i.Status),
 		Fields: []FormField{status,
 			{Param: Param{Name: "text", Kind: ParamText, Summary: "What was found or done. It stands on the timeline."}, Label: "In words", Long: true, Max: maxFormText},
-			{Param: Param{Name: "reason", Kind: ParamText, Summary: "Only when it goes back a status."}, Label: "Why it goes back", Max: 500}}}, nil
+			{Param: Param{Name: "reason", Kind: ParamText, Summary: "Only when it goes back a status."}, Label: "Why it goes back", Max: 500}}}
+	if lookup("incident update") != nil {
+		f.Fields = append(f.Fields, FormField{Param: Param{Name: "tell", Kind: ParamSeveral}, Label: "Also", Options: []FormOption{{"update", "Send the words as a status update", "to the rooms, and to whoever is configured to be told"}}})
+	}
+	return f, nil
 }
 
 func statusGiven(c *call) (string, map[string]string) {
@@ -288,22 +292,37 @@ func statusLacks(_ context.Context, c *call) bool {
 	return given["status"] == "" && given["text"] == "" && len(c.args.words) == 0
 }
 
+// statusLines are the change of status, and the words: with it, or as a status
+// update, or, where neither is, as a note.
 func statusLines(ctx context.Context, c *call, f Form, v map[string]string) ([]string, map[string]string, error) {
 	i, err := c.formIncident(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	to := incident.Status(v["status"])
-	named := Param{Name: "incident", Kind: ParamIncident}
-	if to == i.Status {
-		if v["text"] == "" {
-			return nil, map[string]string{"text": fmt.Sprintf("%s is %s already. Say what is new, or choose another status.", i.ID, i.Status)}, nil
-		}
-		return []string{Compose("incident note", []Param{named, {Name: "text", Kind: ParamText}}, map[string]string{"incident": i.ID, "text": v["text"]})}, nil, nil
-	}
-	if slices.Index(formStatuses, to) < slices.Index(formStatuses, i.Status) && v["reason"] == "" {
+	to, text, tell := incident.Status(v["status"]), v["text"], v["tell"] == "update"
+	named, free := Param{Name: "incident", Kind: ParamIncident}, Param{Name: "text", Kind: ParamText}
+	switch {
+	case text == "" && tell:
+		return nil, map[string]string{"text": "Say what the update is to say."}, nil
+	case text == "" && to == i.Status:
+		return nil, map[string]string{"text": fmt.Sprintf("%s is %s already. Say what is new, or choose another status.", i.ID, i.Status)}, nil
+	case slices.Index(formStatuses, to) < slices.Index(formStatuses, i.Status) && v["reason"] == "":
 		return nil, map[string]string{"reason": fmt.Sprintf("%s is %s; going back to %s needs a reason.", i.ID, i.Status, to)}, nil
 	}
-	return []string{Compose("incident status", []Param{{Name: "reason", Kind: ParamText, Flag: true}, named, {Name: "status", Kind: ParamWord}, {Name: "text", Kind: ParamText}},
-		map[string]string{"reason": v["reason"], "incident": i.ID, "status": string(to), "text": v["text"]})}, nil, nil
+	values := map[string]string{"incident": i.ID, "status": string(to), "reason": v["reason"], "text": text}
+	var lines []string
+	if to != i.Status {
+		params := []Param{{Name: "reason", Kind: ParamText, Flag: true}, named, {Name: "status", Kind: ParamWord}}
+		if !tell {
+			params = append(params, free)
+		}
+		lines = append(lines, Compose("incident status", params, values))
+	}
+	switch {
+	case tell:
+		lines = append(lines, Compose("incident update", []Param{named, free}, values))
+	case to == i.Status:
+		lines = append(lines, Compose("incident note", []Param{named, free}, values))
+	}
+	return lines, nil, nil
 }

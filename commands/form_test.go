@@ -213,6 +213,34 @@ func TestApproveForm(t *testing.T) {
 	}
 }
 
+// TestUpdateForm: where status updates are sent, the form can send one.
+func TestUpdateForm(t *testing.T) {
+	has := false
+	for _, v := range commands.Verbs() {
+		has = has || v.Name == "incident update"
+	}
+	if !has {
+		t.Skip("there is no verb /incident update")
+	}
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare sev2 the docs are slow --cert api")
+	ask, ok := r.desk.FormFor(context.Background(), "/incident update", "main", person("ana"))
+	f, err := r.desk.Form(context.Background(), ask)
+	if !ok || err != nil || field(t, f, "tell").Value != "update" {
+		t.Fatalf("%v %v %+v", ok, err, f)
+	}
+	if _, wrong := r.filled("ana", "incident status", "INC-1", map[string]string{"status": "identified", "tell": "update"}); wrong["text"] == "" {
+		t.Errorf("%v", wrong)
+	}
+	lines, wrong := r.filled("ana", "incident status", "INC-1", map[string]string{"status": "identified", "tell": "update", "text": "pages load again --to nobody"})
+	if len(wrong) > 0 || len(lines) != 2 {
+		t.Fatalf("%q %v", lines, wrong)
+	}
+	for _, l := range lines {
+		r.must("ana", "main", l)
+	}
+}
+
 // TestFormPrivate: a form shows nothing of a private incident to others.
 func TestFormPrivate(t *testing.T) {
 	r := newRoom(t)

@@ -193,6 +193,9 @@ func TestHolders(t *testing.T) {
 	if strings.Contains(ps.called(), "unpin") {
 		t.Errorf("%s", ps.called())
 	}
+	guest := f.Write("gus", room, "", "a guest saw it")
+	f.React("ana", room, guest, "pushpin", true)
+	until(t, "the guest's message", func() bool { p, ok := ps.pinned(room, guest); return ok && p.Author.Name == "gus" })
 	f.Deliver("interactive", p)
 	if n := strings.Count(ps.called(), "pin held"); n > 3 {
 		t.Errorf("%s", ps.called())
