@@ -162,6 +162,10 @@ type Options struct {
 	// answers from what is at hand; what it cannot find out it leaves out.
 	GroupsOf func(ctx context.Context, p Person) []string
 
+	// Severities says which severity an alert's own word means, beside the
+	// usual ones (alertSeverity).
+	Severities map[string]incident.Severity
+
 	// Explain, which may be nil, turns an error that only the program's roof
 	// can know (a full record, a lost disk) into words for people. It is asked
 	// before anything else.
@@ -174,6 +178,7 @@ type Desk struct {
 	o      Options
 	people people
 	seen   seen // replies by request id
+	alerts alertWork
 }
 
 // New makes a Desk.

@@ -31,6 +31,12 @@ func declare(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
+	return c.open(ctx, d, certs, notes)
+}
+
+// open declares what a line or an alert says: looks at the certificates, writes
+// down what is known, and answers with the card.
+func (c *call) open(ctx context.Context, d incident.Declaration, certs []renew.Certificate, notes []string) (Reply, error) {
 	standings, lost := c.look(ctx, certs)
 	notes = append(notes, lost...)
 	like, err := c.similar(ctx, d)
@@ -53,6 +59,14 @@ func declare(ctx context.Context, c *call) (Reply, error) {
 		if i, err = c.firstEvidence(ctx, i, s); err != nil {
 			return Reply{}, err
 		}
+	}
+	for _, name := range i.Certificates {
+		if err = c.d.heardEvidence(ctx, i.ID, name); err != nil {
+			return Reply{}, err
+		}
+	}
+	if i, err = c.d.o.Book.Incident(ctx, i.ID); err != nil {
+		return Reply{}, err
 	}
 	for _, s := range standings { // the alert's button leads here now
 		if r, ok := c.d.alert(renew.Event{Standing: s}, []incident.Incident{i}); ok && s.Verdict == renew.Critical && !i.Private {

@@ -227,6 +227,16 @@ type AlertEvidence struct {
 	Certificate string `json:"certificate"`
 	Room        string `json:"room"` // where it was posted, for example "main"
 	Key         string `json:"key"`  // the same key is the same alert
+
+	// Of an alert that another system sent:
+	Source   string    `json:"source,omitempty"` // "alertmanager", "pagerduty", or what the sender calls itself
+	ID       string    `json:"id,omitempty"`     // theirs
+	Link     string    `json:"link,omitempty"`   // theirs
+	Severity string    `json:"severity,omitempty"`
+	State    string    `json:"state,omitempty"`   // "resolved" or "acknowledged"; "": it fires
+	Started  time.Time `json:"started,omitzero"`  // by their account
+	Resolved time.Time `json:"resolved,omitzero"` // when it was received that it is over
+	Count    int       `json:"count,omitempty"`   // how many alerts of one kind it was
 }
 
 // ChangeEvidence is a change of the incident itself: status, severity, role.

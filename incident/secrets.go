@@ -139,7 +139,8 @@ func cleanEvidence(e Evidence) (clean Evidence, cut bool) {
 	}
 	fix(&e.Pin.Said)
 	fix(&e.Pin.Why)
-	for _, s := range []*string{&e.Step.Output, &e.Step.Order, &e.Approval.Reason, &e.Change.From, &e.Change.To} {
+	for _, s := range []*string{&e.Step.Output, &e.Step.Order, &e.Approval.Reason, &e.Change.From, &e.Change.To,
+		&e.Alert.Source, &e.Alert.ID, &e.Alert.Link, &e.Alert.Severity} {
 		fix(s)
 	}
 	return e, cut

@@ -73,7 +73,7 @@ func (p *page) detect(e Entry) {
 	switch {
 	case e.Kind == Report:
 		m.Source, m.Text = sourceSaid, "first report, "+e.ID
-	case e.Kind == Alert:
+	case e.Kind == Alert && e.Evidence.Alert.State == "": // not that it is over
 		m.Text = "first alert, " + e.ID
 	case e.Kind == Check && e.Evidence.Check.Verdict == "critical":
 		m.Text = "first failing check, " + e.ID

@@ -82,7 +82,9 @@ func gather(i incident.Incident, timeline []incident.Entry) view {
 	for _, e := range timeline {
 		switch e.Kind {
 		case incident.Alert:
-			v.alerts = append(v.alerts, e)
+			if e.Evidence.Alert.State == "" { // not that one is over
+				v.alerts = append(v.alerts, e)
+			}
 		case incident.Report:
 			v.reports = append(v.reports, e)
 		case incident.TempKind:

@@ -174,6 +174,8 @@ func evidence(e incident.Entry) string {
 		parts = append(parts, escape(s))
 	case ev.Rehearsal.Certificate != "":
 		parts = append(parts, "rehearsal: "+map[bool]string{true: "good", false: "failed"}[ev.Rehearsal.OK])
+	case ev.Alert.Source != "":
+		parts = append(parts, strings.TrimSpace("alert of "+escape(incident.SourceName(ev.Alert.Source))+" "+ev.Alert.State))
 	case ev.Alert.Certificate != "":
 		parts = append(parts, "alert, room "+escape(ev.Alert.Room))
 	case !ev.Check.Overdue.IsZero():
