@@ -447,7 +447,7 @@ func SourceName(source string) string {
 		return "Alertmanager"
 	case "pagerduty":
 		return "PagerDuty"
-	case "":
+	case "", "generic":
 		return "a webhook"
 	}
 	return source

@@ -30,6 +30,7 @@ type config struct {
 	Roots     []string // PEM files added to the system's roots for verification
 	Check     checkConfig
 	Slack     slackConfig
+	Hooks     hooksConfig
 	Rehearse  time.Duration // between rehearsals; 0: the engine's default; negative: never
 }
 
@@ -83,6 +84,7 @@ func (r *yamlReader) config(n node, c *config) {
 		"issuers":      func(n node) { c.Inventory.Issuers = r.issuers(n) },
 		"certificates": func(n node) { c.Inventory.Certificates = r.certificates(n) },
 		"chat":         func(n node) { r.chat(n, c) },
+		"hooks":        func(n node) { c.Hooks = r.hooks(n) },
 		"trust": func(n node) {
 			r.mapping(n, "trust", fields{"roots": func(n node) { c.Roots = r.pemFiles(n, "trust.roots") }})
 		},

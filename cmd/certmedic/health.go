@@ -24,6 +24,7 @@ func (p *program) handler() http.Handler {
 	if p.slack != nil && p.cfg.Slack.Mode == slack.HTTP {
 		mux.Handle("POST /slack/events", p.slack)
 	}
+	mux.Handle("/hooks/", p.hooks)
 	mux.Handle("/", p.site)
 	return mux
 }

@@ -40,6 +40,7 @@ type program struct {
 	lately lately                                                  // which incidents chat platforms are told of
 	slack  *slack.Slack                                            // nil: not configured
 	groups []func(ctx context.Context, p commands.Person) []string // of chat platforms, see groupsOf
+	hooks  *web.Hooks                                              // alerts of other systems; set when it listens
 
 	listener net.Listener
 	stops    []stop
@@ -104,13 +105,16 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	}
 	p.book = incident.NewBook(p.store, time.Now)
 	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, People: cfg.People, Policy: cfg.Policy, GroupsOf: p.groupsOf,
-		Now: time.Now, Log: o.Log, Drill: o.Drill, Explain: explain})
+		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, MayRead: p.desk.MayRead, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)
 	if !o.Listen {
 		return p, nil
 	}
 	if err := p.listen(); err != nil {
+		return nil, err
+	}
+	if err := p.openHooks(); err != nil {
 		return nil, err
 	}
 	return p, p.openSlack()
@@ -198,6 +202,7 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	if p.listener != nil {
 		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 			BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug)}
+		start("alerts", func() ([]string, error) { return nil, p.desk.WorkAlerts(ctx, p.post) })
 		start("pages", func() ([]string, error) { return nil, serveUntil(ctx, server, p.listener) })
 	}
 	if p.slack != nil {
