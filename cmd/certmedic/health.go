@@ -66,12 +66,14 @@ var (
 	hostsGoodDesc = prometheus.NewDesc("certmedic_certificate_hosts_good", "Addresses without a critical finding.", []string{"certificate"}, nil)
 	overdueDesc   = prometheus.NewDesc("certmedic_certificate_renewal_overdue", "1 when the renewal window has ended without a newer certificate.", []string{"certificate"}, nil)
 	rehearsedDesc = prometheus.NewDesc("certmedic_certificate_rehearsed_ok_seconds", "Unix time of the last rehearsal without a fault.", []string{"certificate"}, nil)
+	heardDesc     = prometheus.NewDesc("certmedic_alerts_received_total", "Alerts of other systems put on the record since the start.", []string{"source"}, nil)
+	waitingDesc   = prometheus.NewDesc("certmedic_alerts_waiting", "Alerts acknowledged and not worked off yet.", nil, nil)
 	openDesc      = prometheus.NewDesc("certmedic_incidents_open", "Incidents that are not closed.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *estateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{notAfterDesc, verdictDesc, checkedDesc, hostsDesc, hostsGoodDesc, overdueDesc, rehearsedDesc, openDesc} {
+	for _, d := range []*prometheus.Desc{notAfterDesc, verdictDesc, checkedDesc, hostsDesc, hostsGoodDesc, overdueDesc, rehearsedDesc, openDesc, heardDesc, waitingDesc} {
 		ch <- d
 	}
 }
@@ -104,6 +106,10 @@ func (c *estateCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(overdueDesc, oneIf(s.Overdue), name)
 	}
+	for source, n := range c.p.hooks.Taken() {
+		ch <- prometheus.MustNewConstMetric(heardDesc, prometheus.CounterValue, float64(n), source)
+	}
+	gauge(waitingDesc, float64(c.p.desk.AlertsWaiting()))
 	if open, err := c.p.book.List(ctx, incident.Filter{Open: true}); err == nil {
 		gauge(openDesc, float64(len(open)))
 	}
