@@ -194,13 +194,17 @@ func decodeIncident(num int, v []byte) (diskIncident, error) {
 }
 
 // putIncident writes a record and keeps the indexes beside it right. Keys put
-// or deleted: the record, at most one index, at most one for each certificate.
+// or deleted: the record, the mark that its number is due (numbers.go), at most
+// one index, at most one for each certificate.
 func putIncident(tx store.Tx, r diskIncident) error {
 	v, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", idOf(r.Num), err)
 	}
 	if err := tx.Put(keyRecord+padded(r.Num), v); err != nil {
+		return err
+	}
+	if err := numberDue(tx, r.Num); err != nil {
 		return err
 	}
 	index := indexOf(r)
