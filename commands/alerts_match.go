@@ -39,16 +39,18 @@ func HostsIn(text string) []string {
 
 // plainHost is a word as a host with or without port, or "".
 func plainHost(w string) string {
-	w = strings.TrimRight(w, ".:-_")
 	if strings.Contains(w, "@") || len(w) > 320 {
 		return ""
 	}
-	if a, err := netip.ParseAddrPort(w); err == nil {
-		return netip.AddrPortFrom(a.Addr().WithZone("").Unmap(), a.Port()).String()
+	for _, ip := range []string{w, strings.TrimRight(w, ".:-_")} { // an IPv6 address may end with a colon
+		if a, err := netip.ParseAddrPort(ip); err == nil && !a.Addr().IsUnspecified() {
+			return netip.AddrPortFrom(a.Addr().WithZone("").Unmap(), a.Port()).String()
+		}
+		if a, err := netip.ParseAddr(strings.Trim(ip, "[]")); err == nil && !a.IsUnspecified() {
+			return a.WithZone("").Unmap().String()
+		}
 	}
-	if a, err := netip.ParseAddr(strings.Trim(w, "[]")); err == nil {
-		return a.WithZone("").Unmap().String()
-	}
+	w = strings.TrimRight(w, ".:-_")
 	host, port, hasPort := strings.Cut(w, ":")
 	if hasPort && !isPort(port) {
 		return ""
