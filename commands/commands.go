@@ -5,6 +5,7 @@ package commands
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -44,21 +45,22 @@ const (
 // Reply is what goes back, or what the bot says unasked. First line (Headline)
 // is the answer, then the proof, then what to do next (Buttons).
 type Reply struct {
-	State    string   `json:"state"`
-	Headline string   `json:"headline"`        // plain text, one sentence
-	Body     string   `json:"body,omitempty"`  // plain text, lines
-	Facts    []Fact   `json:"facts,omitempty"` // at most five
-	Table    Table    `json:"table,omitzero"`
-	Steps    []Line   `json:"steps,omitempty"` // progress: what is done, what runs, what waits
-	Done     int      `json:"done,omitempty"`  // hosts done
-	Of       int      `json:"of,omitempty"`    // of hosts; 0: no progress bar
-	Buttons  []Button `json:"buttons,omitempty"`
-	Links    []Link   `json:"links,omitempty"`
-	Files    []File   `json:"files,omitempty"`
-	Problem  Problem  `json:"problem,omitzero"`   // set when the request was refused or failed
-	Public   bool     `json:"public"`             // changes the record: everybody sees it; else only who asked
-	Incident string   `json:"incident,omitempty"` // echo it in this incident's room too
-	Key      string   `json:"key,omitempty"`      // the same key edits the earlier message instead of adding one
+	State    string          `json:"state"`
+	Headline string          `json:"headline"`        // plain text, one sentence
+	Body     string          `json:"body,omitempty"`  // plain text, lines
+	Facts    []Fact          `json:"facts,omitempty"` // at most five
+	Table    Table           `json:"table,omitzero"`
+	Steps    []Line          `json:"steps,omitempty"` // progress: what is done, what runs, what waits
+	Done     int             `json:"done,omitempty"`  // hosts done
+	Of       int             `json:"of,omitempty"`    // of hosts; 0: no progress bar
+	Buttons  []Button        `json:"buttons,omitempty"`
+	Links    []Link          `json:"links,omitempty"`
+	Files    []File          `json:"files,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`     // the same for programs, where a table is not enough
+	Problem  Problem         `json:"problem,omitzero"`   // set when the request was refused or failed
+	Public   bool            `json:"public"`             // changes the record: everybody sees it; else only who asked
+	Incident string          `json:"incident,omitempty"` // echo it in this incident's room too
+	Key      string          `json:"key,omitempty"`      // the same key edits the earlier message instead of adding one
 }
 
 // Fact is a short field.

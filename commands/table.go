@@ -70,7 +70,7 @@ func allVerbs() []*verb {
 		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
 		editVerb(), dropVerb(), moveVerb(), tempVerb(), taskVerb(),
 		roleVerb(), inviteVerb(), handoffVerb(), renameVerb(), startedVerb(), detectedVerb(), reopenVerb(), cancelVerb(), duplicateVerb(), mergeVerb(), snoozeVerb(), quietVerb(),
-		timelineVerb(), showVerb(), listVerb(), resolveVerb(), closeVerb(), postmortemVerb(), exportVerb(),
+		timelineVerb(), showVerb(), listVerb(), statsVerb(), resolveVerb(), closeVerb(), postmortemVerb(), exportVerb(),
 	}
 }
 

@@ -322,7 +322,7 @@ func decodeNumber(b []byte) (n Number, ok bool) {
 	}
 	for k := range n.Took {
 		n.Took[k] = -1
-		if v := unsigned(); v > 0 && v < 1<<50 {
+		if v := unsigned(); v > 0 && v < 1<<43 {
 			n.Took[k] = time.Duration(v-1) * time.Millisecond
 		}
 	}

@@ -35,13 +35,14 @@ type Pages interface {
 
 // Options are what the site is made of.
 type Options struct {
-	Rooms *bot.Rooms
-	Pages Pages
-	Token string   // demanded of every request when not ""
-	Hosts []string // Host headers answered besides loopback names and IP addresses of the listener
-	Now   func() time.Time
-	Log   *slog.Logger
-	Drill bool
+	Rooms   *bot.Rooms
+	Pages   Pages
+	Numbers Numbers  // nil: there is no page of them
+	Token   string   // demanded of every request when not ""
+	Hosts   []string // Host headers answered besides loopback names and IP addresses of the listener
+	Now     func() time.Time
+	Log     *slog.Logger
+	Drill   bool
 }
 
 // Site is an http.Handler for everything but /healthz and /metrics.
@@ -152,6 +153,8 @@ func (s *Site) routes() {
 	get("/certificates/{name}", moved("/certificate/", "name"))
 	get("/incidents", s.incidents)
 	get("/incidents/{id}", moved("/incident/", "id"))
+	get("/numbers", s.numbers)
+	get("/numbers.json", s.numbersJSON)
 	get("/incident/{id}", s.incident)
 	get("/incident/{id}/{draft}", s.draft)
 	get("/incident/{id}/image/{sha256}", s.image)

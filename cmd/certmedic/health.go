@@ -73,7 +73,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *estateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{notAfterDesc, verdictDesc, checkedDesc, hostsDesc, hostsGoodDesc, overdueDesc, rehearsedDesc, openDesc, heardDesc, waitingDesc} {
+	for _, d := range []*prometheus.Desc{notAfterDesc, verdictDesc, checkedDesc, hostsDesc, hostsGoodDesc, overdueDesc, rehearsedDesc, openDesc, heardDesc, waitingDesc, tookDesc, countedDesc} {
 		ch <- d
 	}
 }
@@ -105,6 +105,9 @@ func (c *estateCollector) Collect(ch chan<- prometheus.Metric) {
 			gauge(hostsGoodDesc, float64(s.HostsGood), name)
 		}
 		gauge(overdueDesc, oneIf(s.Overdue), name)
+	}
+	if err := c.p.collectNumbers(ctx, ch); err != nil {
+		c.p.o.Log.Error("metrics: read the numbers", "err", err)
 	}
 	for source, n := range c.p.hooks.Taken() {
 		ch <- prometheus.MustNewConstMetric(heardDesc, prometheus.CounterValue, float64(n), source)

@@ -160,7 +160,7 @@ func (p *program) listen() error {
 		return nil
 	})
 	hosts := append([]string{p.listener.Addr().String()}, p.cfg.Hosts...)
-	if p.site, err = web.New(web.Options{Rooms: p.rooms, Pages: p.desk, Token: p.o.Token, Hosts: hosts, Now: time.Now, Log: p.o.Log, Drill: p.o.Drill}); err != nil {
+	if p.site, err = web.New(web.Options{Rooms: p.rooms, Pages: p.desk, Numbers: p.desk, Token: p.o.Token, Hosts: hosts, Now: time.Now, Log: p.o.Log, Drill: p.o.Drill}); err != nil {
 		return err
 	}
 	return p.store.SetAddress(p.Address())
