@@ -57,6 +57,7 @@ type chart struct {
 	Title, From string
 	Say         string // the text alternative
 	Head        string // the figures of all together
+	Of          string // how many incidents they are of
 	Name        string // of the first column
 	Wide, High  int
 	Grid        []tick
@@ -94,7 +95,7 @@ const (
 	columnHigh = 136
 	chartTop   = 12
 	chartLeft  = 56 // room for the labels of the grid
-	lineLeft   = 128
+	lineLeft   = 144
 	lineStep   = 24
 	maxColumns = 24
 	maxLines   = 10
@@ -165,7 +166,8 @@ func chartOf(t incident.Tally, k int) chart {
 	if c.None {
 		c.Head = "none on record"
 	} else {
-		c.Head = fmt.Sprintf("median %s, 90 %% within %s, %s", took(time.Duration(all.Median)), took(time.Duration(all.P90)), many(all.Count, "incident"))
+		c.Head = fmt.Sprintf("median %s, 90 %% within %s", took(time.Duration(all.Median)), took(time.Duration(all.P90)))
+		c.Of = many(all.Count, "incident")
 	}
 	groups := t.Groups
 	for _, g := range groups {
@@ -191,7 +193,7 @@ func chartOf(t incident.Tally, k int) chart {
 	} else {
 		c.columns(groups, k, top)
 	}
-	c.Say = c.Title + ": " + c.Head + "."
+	c.Say = c.Title + ": " + c.Head + ", of " + c.Of + "."
 	return c
 }
 
@@ -218,7 +220,7 @@ func (c *chart) columns(groups []incident.Group, k int, top time.Duration) {
 // lines draws a line a category, time to the right.
 func (c *chart) lines(by string, groups []incident.Group, k int, top time.Duration) {
 	c.High = chartTop + lineStep*len(groups) + 20
-	right := c.Wide - 20
+	right := c.Wide - 32
 	x := func(d time.Duration) int { return lineLeft + int(float64(right-lineLeft)*float64(d)/float64(top)) }
 	for _, part := range []time.Duration{0, top / 2, top} {
 		c.Grid = append(c.Grid, tick{At: x(part), Label: axis(part)})
@@ -226,7 +228,7 @@ func (c *chart) lines(by string, groups []incident.Group, k int, top time.Durati
 	for n, g := range groups {
 		m := g.Measures[k]
 		name := commands.GroupName(by, g.Name)
-		c.Marks = append(c.Marks, mark{X: chartTop + lineStep*n + lineStep/2, Known: m.Count > 0, Median: x(time.Duration(m.Median)), P90: x(time.Duration(m.P90)), Label: short(name, 17), Title: markTitle(name, m)})
+		c.Marks = append(c.Marks, mark{X: chartTop + lineStep*n + lineStep/2, Known: m.Count > 0, Median: x(time.Duration(m.Median)), P90: x(time.Duration(m.P90)), Label: short(name, 16), Title: markTitle(name, m)})
 	}
 }
 

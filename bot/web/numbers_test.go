@@ -84,7 +84,7 @@ func TestNumbersPage(t *testing.T) {
 		}
 	}
 	_, html := h.get(t, c, "/numbers")
-	for _, want := range []string{"Time to detect", "median 16 min, 90 % within 28 min, 60 incidents", `>Nov</text>`, `aria-current="page">Numbers</a>`, `href="/numbers?since=1y&amp;by=month"`, "2026-11"} {
+	for _, want := range []string{"Time to detect", "median 16 min, 90 % within 28 min", "Table, of 60 incidents", `>Nov</text>`, `aria-current="page">Numbers</a>`, `href="/numbers?since=1y&amp;by=month"`, "2026-11"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)
 		}
@@ -107,7 +107,7 @@ func TestNumbersPage(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || len(got.Tallies) != 4 || got.Tallies[1].Groups[0].Name != "SEV1" || time.Duration(got.Tallies[0].Total.Measures[0].Median) != 16*time.Minute {
 		t.Errorf("%+v %v", got, err)
 	}
-	none := build(t, nil)
+	none := build(t, func(o *Options) { o.Numbers = nil })
 	if status, _ := none.get(t, c, "/numbers"); status != 404 {
 		t.Errorf("without numbers: %d", status)
 	}

@@ -48,7 +48,7 @@ func build(t testing.TB, change func(*Options)) *house {
 	t.Helper()
 	h := &house{desk: bottest.NewDesk(), record: &record{}, clock: &clock{t: atNight}}
 	h.rooms = bot.New(bot.Options{Desk: nightDesk{h.desk}, Log: bottest.NewLog(), Now: h.clock.now, Answer: 50 * time.Millisecond})
-	o := Options{Rooms: h.rooms, Pages: h.record, Now: h.clock.now}
+	o := Options{Rooms: h.rooms, Pages: h.record, Numbers: someNumbers{owner: "platform-networking"}, Now: h.clock.now}
 	if change != nil {
 		change(&o)
 	}
@@ -144,7 +144,7 @@ func (h *house) api(t testing.TB, path string, v any) *http.Response {
 	return resp
 }
 
-var everyPage = []string{"/", "/room/INC-7", "/estate", "/certificate/media", "/certificate/www", "/incidents", "/incident/INC-7", "/incident/INC-7/draft"}
+var everyPage = []string{"/", "/room/INC-7", "/estate", "/certificate/media", "/certificate/www", "/incidents", "/incident/INC-7", "/incident/INC-7/draft", "/numbers", "/numbers?by=cause"}
 
 func Example() {
 	rooms := bot.New(bot.Options{Desk: bottest.NewDesk(), Log: bottest.NewLog()})
