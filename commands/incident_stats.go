@@ -27,6 +27,19 @@ func statsVerb() *verb {
 		}}, run: stats}
 }
 
+// The numbers' parts, for the pages.
+type (
+	Tally        = incident.Tally
+	TallyGroup   = incident.Group
+	TallyMeasure = incident.Measure
+)
+
+// NumberWays are what numbers can be told apart by; ByMonth is the first.
+var NumberWays = incident.Dimensions
+
+// ByMonth tells numbers apart by the month of the declaration.
+const ByMonth = incident.ByMonth
+
 // NumbersPage is the numbers since a moment, told apart in every way.
 type NumbersPage struct {
 	At      time.Time        `json:"at"`

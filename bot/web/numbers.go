@@ -15,7 +15,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/certmedic/certmedic/commands"
-	"github.com/certmedic/certmedic/incident"
 )
 
 // Numbers is what the page of the numbers shows; commands.Desk implements it.
@@ -113,8 +112,8 @@ func (s *Site) numbers(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by := q.Get("by")
-	if !slices.Contains(incident.Dimensions, by) {
-		by = incident.ByMonth
+	if !slices.Contains(commands.NumberWays, by) {
+		by = commands.ByMonth
 	}
 	p := numbersPage{page: s.page(w, r, ""), At: n.At, Since: n.Since, By: by, Private: n.Private}
 	since := q.Get("since")
@@ -160,9 +159,9 @@ func many(n int, one string) string {
 }
 
 // chartOf draws measure k of a tally.
-func chartOf(t incident.Tally, k int) chart {
+func chartOf(t commands.Tally, k int) chart {
 	all := t.Total.Measures[k]
-	c := chart{Title: measureTitles[all.Name][0], From: measureTitles[all.Name][1], Name: t.By, Wide: chartWide, Lines: t.By != incident.ByMonth, None: all.Count == 0}
+	c := chart{Title: measureTitles[all.Name][0], From: measureTitles[all.Name][1], Name: t.By, Wide: chartWide, Lines: t.By != commands.ByMonth, None: all.Count == 0}
 	if c.None {
 		c.Head = "none on record"
 	} else {
@@ -198,7 +197,7 @@ func chartOf(t incident.Tally, k int) chart {
 }
 
 // columns draws a column a month, time upwards.
-func (c *chart) columns(groups []incident.Group, k int, top time.Duration) {
+func (c *chart) columns(groups []commands.TallyGroup, k int, top time.Duration) {
 	c.High = columnHigh
 	floor := columnHigh - 20
 	y := func(d time.Duration) int { return floor - int(float64(floor-chartTop)*float64(d)/float64(top)) }
@@ -218,7 +217,7 @@ func (c *chart) columns(groups []incident.Group, k int, top time.Duration) {
 }
 
 // lines draws a line a category, time to the right.
-func (c *chart) lines(by string, groups []incident.Group, k int, top time.Duration) {
+func (c *chart) lines(by string, groups []commands.TallyGroup, k int, top time.Duration) {
 	c.High = chartTop + lineStep*len(groups) + 20
 	right := c.Wide - 32
 	x := func(d time.Duration) int { return lineLeft + int(float64(right-lineLeft)*float64(d)/float64(top)) }
@@ -240,7 +239,7 @@ func short(s string, n int) string {
 	return strings.TrimSpace(string([]rune(s)[:n-1])) + "…"
 }
 
-func markTitle(name string, m incident.Measure) string {
+func markTitle(name string, m commands.TallyMeasure) string {
 	if m.Count == 0 {
 		return name + ": none"
 	}

@@ -66,6 +66,18 @@ func TestServe(t *testing.T) {
 	if code, body := get(t, address+"/metrics"); code != http.StatusOK || !strings.Contains(body, `certmedic_certificate_hosts_good{certificate="site0"} 2`) {
 		t.Errorf("metrics: %d %s", code, body)
 	}
+	if _, err := k.say(t.Context(), address, "/incident declare sev3 site0 is slow --cert site0", false); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := get(t, address+"/metrics"); code != http.StatusOK || !strings.Contains(body, `certmedic_incident_duration_seconds_count{measure="declare",severity="SEV3"} 1`) || !strings.Contains(body, `certmedic_incidents_counted{severity="SEV3"} 1`) {
+		t.Errorf("metrics of incidents: %d %s", code, body)
+	}
+	if code, body := get(t, address+"/numbers"); code != http.StatusOK || !strings.Contains(body, "<h2>Time to declare</h2>") {
+		t.Errorf("numbers: %d %s", code, body)
+	}
+	if code, out, errOut := cli(t, "run", "--json", "-c", e.file, "/incident stats --by severity"); code != exitDone || !strings.Contains(out, `"tallies": [`) || !strings.Contains(out, `"by": "severity"`) {
+		t.Errorf("stats as JSON: %d %s%s", code, out, errOut)
+	}
 	copied := filepath.Join(t.TempDir(), "copy.db")
 	if code, out, errOut := cli(t, "backup", "-c", e.file, copied); code != exitDone {
 		t.Errorf("backup through the server: %d %s%s", code, out, errOut)
