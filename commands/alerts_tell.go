@@ -180,6 +180,9 @@ func (t *telling) declare(ctx context.Context, g incident.AlertGroup) (id string
 	key := "alert/" + g.ID
 	c := &call{d: t.d, r: Request{ID: key, By: Person{ID: incident.Bot.ID, Name: incident.Bot.Name, Platform: incident.Bot.Platform}, Room: mainRoom}, v: declareVerb(), args: &args{}, say: t.post}
 	first := g.Kinds[0]
+	if n := slices.IndexFunc(g.Kinds, func(k incident.AlertKind) bool { return k.Policy == AlertDeclare && k.Firing > 0 }); n >= 0 {
+		first = g.Kinds[n]
+	}
 	decl := incident.Declaration{Key: key, Title: clip(oneLine(cert.Name+": "+first.Title), 200), Severity: t.d.alertSeverity(g), Certificates: []string{cert.Name}, Owner: cert.Owner, By: incident.Bot, Link: first.Link, Drill: t.d.o.Drill}
 	note := fmt.Sprintf("Declared unasked, because of an alert from %s; the configuration says so.", incident.SourceName(first.Source))
 	r, err := c.open(ctx, decl, []renew.Certificate{cert}, []string{note})
@@ -355,6 +358,11 @@ func (t *telling) joined(g incident.AlertGroup) Reply {
 func unmatched(g incident.AlertGroup) Reply {
 	r := Reply{State: StateWarning, Public: true, Key: "heard/" + g.ID, Facts: []Fact{{"alerts", alertCount(g)}}}
 	from := incident.SourceName(g.Source)
+	if len(g.Hosts) == 0 && strings.HasPrefix(g.Kinds[0].ID, "left out/") {
+		r.Headline = upper(from) + " left alerts out of a delivery: more than are taken at once."
+		r.Body = alertLines(g)
+		return r
+	}
 	r.Headline = fmt.Sprintf("%s from %s fit no certificate here.", plural(g.Count(), "alert"), from)
 	if g.Count() == 1 {
 		r.Headline = fmt.Sprintf("An alert from %s fits no certificate here: %s", from, end(clip(g.Kinds[0].Title, 120)))

@@ -237,6 +237,28 @@ func TestAlertDeclares(t *testing.T) {
 	}
 }
 
+// TestAlertPolicyMixed: the policy that does most counts, whatever came first,
+// and the incident is named after the alert that called for it.
+func TestAlertPolicyMixed(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	good(r)
+	r.take(heard("a/1", "firing", "suggest"))
+	b := heard("b/1", "firing", "declare")
+	b.Source, b.Title = "pagerduty", "checkout fails"
+	r.take(b)
+	c := heard("c/1", "firing", "entry")
+	c.Source = "cron"
+	r.take(c)
+	i, err := r.book.Incident(context.Background(), "INC-1")
+	if err != nil || i.Title != "media: checkout fails" {
+		t.Errorf("%+v %v", i, err)
+	}
+	if a, _, _ := known(t, r, "INC-1"); len(a) != 3 {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestAlertPolicyEntry(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)

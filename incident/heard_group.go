@@ -20,6 +20,9 @@ import (
 // same group.
 const AlertPause = 15 * time.Minute
 
+// policies from the one that does least to the one that does most.
+var policies = []string{"", "entry", "suggest", "declare"}
+
 // maxKinds and maxGroupHosts bound a group.
 const (
 	maxKinds      = 8
@@ -30,9 +33,9 @@ const (
 // AlertGroup is alerts of one cause.
 type AlertGroup struct {
 	ID          string
-	Certificate string // name in the inventory; "": they fit none
-	Source      string // of the first alert
-	Policy      string
+	Certificate string    // name in the inventory; "": they fit none
+	Source      string    // of the first alert
+	Policy      string    // that of its alerts which does most
 	First, Last time.Time // received
 	Kinds       []AlertKind
 	More        int      // alerts of further kinds
@@ -49,7 +52,8 @@ type AlertKind struct {
 	Text     string    `json:"text,omitempty"` // of the first
 	Link     string    `json:"link,omitempty"`
 	Severity string    `json:"severity,omitempty"`
-	ID       string    `json:"id"` // of the first
+	Policy   string    `json:"policy,omitempty"` // of its source
+	ID       string    `json:"id"`               // of the first
 	Started  time.Time `json:"started,omitzero"`
 	First    time.Time `json:"first"` // received
 	Count    int       `json:"count"` // how many alerts
@@ -305,7 +309,7 @@ func (g *diskGroup) take(a HeardAlert, old diskKnown, id string) int {
 	if a.At.After(g.Last) {
 		g.Last = a.At
 	}
-	if a.Policy != "" {
+	if slices.Index(policies, a.Policy) > slices.Index(policies, g.Policy) {
 		g.Policy = a.Policy
 	}
 	for _, h := range a.Hosts {
@@ -328,7 +332,7 @@ func (g *diskGroup) take(a HeardAlert, old diskKnown, id string) int {
 			return -1
 		}
 		n = len(g.Kinds)
-		g.Kinds = append(g.Kinds, AlertKind{Source: a.Source, Title: a.Title, Text: a.Text, Link: a.Link, Severity: a.Severity, ID: a.ID, Started: a.Started, First: a.At})
+		g.Kinds = append(g.Kinds, AlertKind{Source: a.Source, Title: a.Title, Text: a.Text, Link: a.Link, Severity: a.Severity, Policy: a.Policy, ID: a.ID, Started: a.Started, First: a.At})
 	}
 	k := &g.Kinds[n]
 	if !same {
