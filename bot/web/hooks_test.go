@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/certmedic/certmedic/commands"
+	"github.com/certmedic/certmedic/incident"
 )
 
 // taker keeps what it is given.
@@ -300,6 +301,17 @@ func TestHookTooLong(t *testing.T) {
 	many := []byte(`{"version":"4","alerts":[` + strings.Repeat(`{"status":"firing"},`, maxAlerts+4) + `{"status":"firing"}]}`)
 	if w := serve(h, hookRequest(Alertmanager, many)); w.Code != http.StatusNoContent || len(take.got) != maxAlerts+1 || !strings.Contains(take.got[maxAlerts].Text, "5 more were left out") {
 		t.Errorf("%d, %d alerts", w.Code, len(take.got))
+	}
+}
+
+// TestAlertEvidence: what an alert said is folded under its line, as text.
+func TestAlertEvidence(t *testing.T) {
+	t.Parallel()
+	e := incident.Entry{ID: "E-1", Kind: incident.Alert, Text: "Alert", Link: "javascript:alert(1)", Evidence: incident.Evidence{Alert: incident.AlertEvidence{Source: "alertmanager", Certificate: "media", ID: "f/1", Severity: "page", Link: "http://prometheus.example:9090/graph", Started: hookNow, Count: 3}}}
+	v := entryViews(commands.IncidentPage{Timeline: []incident.Entry{e}})[0]
+	want := []commands.Fact{{Name: "From", Value: "alertmanager"}, {Name: "Certificate", Value: "media"}, {Name: "Their id", Value: "f/1"}, {Name: "Their severity", Value: "page"}, {Name: "Started, they say", Value: "2026-11-22 02:00 UTC"}, {Name: "Alerts", Value: "3"}, {Name: "Their link", Value: "http://prometheus.example:9090/graph"}}
+	if v.Link != "" || !slices.Equal(v.Facts, want) {
+		t.Errorf("%q %+v", v.Link, v.Facts)
 	}
 }
 

@@ -232,6 +232,20 @@ func entryViews(p commands.IncidentPage) []entryView {
 			fact("Decided by", a.By)
 			fact("Reason", a.Reason)
 		}
+		if a := e.Evidence.Alert; a.Source != "" {
+			fact("From", a.Source)
+			fact("Certificate", a.Certificate)
+			fact("Their id", a.ID)
+			fact("Their severity", a.Severity)
+			fact("State", a.State)
+			if !a.Started.IsZero() {
+				fact("Started, they say", stamp(a.Started))
+			}
+			if a.Count > 1 {
+				fact("Alerts", fmt.Sprint(a.Count))
+			}
+			fact("Their link", a.Link)
+		}
 		if c := e.Evidence.Change; c.What != "" {
 			fact("Changed", c.What)
 			fact("From", c.From)
