@@ -48,6 +48,8 @@ func flagParam(verb string, f Flag) Param {
 		p.Kind, p.Choices = ParamChoice, []string{renew.HTTP01, renew.DNS01}
 	case f.Name == "template" && verb == "incident postmortem":
 		p.Kind, p.Choices = ParamChoice, postmortem.Templates
+	case f.Name == "by":
+		p.Kind, p.Choices = ParamChoice, NumberWays
 	case f.Name == "key":
 		p.Kind, p.Choices = ParamChoice, []string{"keep"}
 	}

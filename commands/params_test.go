@@ -47,6 +47,7 @@ var exampleFields = map[string]map[string]string{
 	"incident quiet":      {"reminder": "update"},
 	"incident timeline":   {"incident": "INC-7"},
 	"incident show":       {"incident": "INC-7"},
+	"incident stats":      {"since": "90d", "by": "cause"},
 	"incident list":       {"which": "search", "words": "media"},
 	"incident resolve":    {"text": "every host serves the new certificate"},
 	"incident close":      {"incident": "INC-7"},

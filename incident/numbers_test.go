@@ -50,13 +50,17 @@ func TestNumbers(t *testing.T) {
 	if want := [6]time.Duration{12 * time.Minute, 8 * time.Minute, 3 * time.Minute, -1, -1, 7 * time.Minute}; len(rows) != 1 || rows[0].Took != want || !rows[0].Open || rows[0].Cause != "expired" || rows[0].Owner != "web" || rows[0].Severity != 1 || !rows[0].Declared.Equal(at) {
 		t.Fatalf("while it lasts: %+v", rows)
 	}
-	do(40*time.Minute, func() (Incident, error) { return b.SetMilestone(ctx, i.ID, Milestone{Kind: Mitigated, Source: "measured"}) })
+	do(40*time.Minute, func() (Incident, error) {
+		return b.SetMilestone(ctx, i.ID, Milestone{Kind: Mitigated, Source: "measured"})
+	})
 	do(45*time.Minute, func() (Incident, error) { return b.Resolve(ctx, i.ID, nil, Change{By: ana}) })
 	rows = must[[]Number](t)(b.Numbers(ctx, time.Time{}))
 	if rows[0].Took[3] != time.Hour || rows[0].Took[4] != 65*time.Minute || rows[0].Open {
 		t.Errorf("resolved: %+v", rows)
 	}
-	do(50*time.Minute, func() (Incident, error) { return b.SetStatus(ctx, i.ID, Investigating, Change{By: ana, Reason: "again"}) })
+	do(50*time.Minute, func() (Incident, error) {
+		return b.SetStatus(ctx, i.ID, Investigating, Change{By: ana, Reason: "again"})
+	})
 	if rows = must[[]Number](t)(b.Numbers(ctx, time.Time{})); rows[0].Took[4] != -1 || !rows[0].Open {
 		t.Errorf("reopened: %+v", rows)
 	}
