@@ -313,7 +313,11 @@ func TestAlertBurst(t *testing.T) {
 	r := newRoom(t)
 	good(r)
 	var all []commands.Alert
-	for n := range 10_000 {
+	size := 10_000
+	if testing.Short() {
+		size = 2_000
+	}
+	for n := range size {
 		a := heard(fmt.Sprint("b/", n), "firing", "suggest")
 		switch n % 4 {
 		case 1:
@@ -331,8 +335,8 @@ func TestAlertBurst(t *testing.T) {
 		t.Fatalf("%d messages", len(main))
 	}
 	text := fmt.Sprint(main)
-	for _, want := range []string{"5000, received", "2500 alerts from Alertmanager fit no certificate", "(2500 alerts)", "alerts of other kinds"} {
-		if !strings.Contains(text, want) && !strings.Contains(strings.ReplaceAll(text, "5000, first received", "5000, received"), want) {
+	for _, want := range []string{fmt.Sprint(size/2, ", first received"), fmt.Sprint(size/4, " alerts from Alertmanager fit no certificate"), fmt.Sprintf("(%d alerts)", size/4), "alerts of other kinds"} {
+		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
 		}
 	}
@@ -349,8 +353,9 @@ func TestAlertBurst(t *testing.T) {
 	if len(r.posts) != posts {
 		t.Errorf("%d posts because of a repetition", len(r.posts)-posts)
 	}
-	for range 5 {
-		if err := r.desk.TakeAlerts(context.Background(), all); err != nil {
+	few := make([]commands.Alert, 25_000)
+	for range 2 {
+		if err := r.desk.TakeAlerts(context.Background(), few); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -308,6 +308,7 @@ func BenchmarkNumbers(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	defer func() { b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/numbers") }()
 	for n := 0; b.Loop(); n++ {
 		if _, _, _, err := book.Append(b.Context(), "INC-7", Entry{By: ana, Text: "a note", Key: fmt.Sprint(n)}); err != nil {
 			b.Fatal(err)
