@@ -347,6 +347,9 @@ func TestAlertBurst(t *testing.T) {
 	if n := r.desk.AlertsWaiting(); n != 0 {
 		t.Errorf("%d wait", n)
 	}
+	if ps, err := r.book.Parcels(context.Background(), "", 0); err != nil || len(ps) != 0 {
+		t.Errorf("%d parcels are left, %v", len(ps), err)
+	}
 	r.work() // the declaration has main's messages changed
 	posts := len(r.posts)
 	r.take(all...) // all of them again
