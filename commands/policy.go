@@ -48,7 +48,7 @@ var rights = map[string]string{
 	"renew approve": NeedsLook, "renew deny": NeedsLook, "renew status": NeedsLook,
 	"renew stop":   NeedsDeclare, // the brake
 	"renew resume": NeedsRenew, "renew rollback": NeedsRenew,
-	"incident": NeedsLook, "incident timeline": NeedsLook, "incident show": NeedsLook, "incident list": NeedsLook,
+	"incident": NeedsLook, "incident timeline": NeedsLook, "incident show": NeedsLook, "incident list": NeedsLook, "incident stats": NeedsLook,
 	"incident postmortem": NeedsLook, "incident export": NeedsLook,
 	"incident declare": NeedsDeclare, "incident status": NeedsDeclare, "incident sev": NeedsDeclare, "incident lead": NeedsDeclare,
 	"incident impact": NeedsDeclare, "incident note": NeedsDeclare, "incident edit": NeedsDeclare, "incident drop": NeedsDeclare,
