@@ -3,7 +3,7 @@ package commands
 // This file takes alerts of other systems: what is acknowledged is on the
 // record, and worked off by WorkAlerts, also after a kill. Which certificate an
 // alert is about is in alerts_match.go, what is said and done in
-// alerts_tell.go.
+// alerts_tell.go, the words for it in alerts_words.go.
 
 import (
 	"context"
