@@ -2,7 +2,8 @@ package incident
 
 // In this file: alerts that other systems sent, from the moment they were
 // acknowledged until they are filed. What they are filed as, groups, is in
-// heard_group.go; what is done about a group, commands decides.
+// heard_group.go and heard_entry.go, which of them wait in heard_due.go; what
+// is done about one, commands decides.
 //
 // Keys, apart from the incidents' own so that nobody who watches those wakes:
 //
