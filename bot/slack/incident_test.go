@@ -286,7 +286,10 @@ func TestLastWords(t *testing.T) {
 	for n := range 25 {
 		st.post(t, "INC-6", fmt.Sprintf("word-%d.", n))
 	}
-	until(t, "all are to be said", func() bool { n, _ := st.out.Waiting(); return n >= 5 && strings.Contains(f.Seen("ben", c.ID), "word-1.") })
+	until(t, "all are to be said", func() bool {
+		n, _ := st.out.Waiting()
+		return n >= 5 && strings.Contains(f.Seen("ben", c.ID), "word-1.")
+	})
 	for end := time.Now().Add(bottest.Wait); ; time.Sleep(time.Millisecond) {
 		ns, _ := st.notes.List(t.Context(), cursorKey("INC-6"))
 		if len(ns) == 1 && string(ns[0].Value) == "25" {
