@@ -7,6 +7,8 @@ package commands
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -173,7 +175,8 @@ func (c *call) tell(room string, to incident.Person, r Reply) {
 	key := r.Key
 	for _, p := range c.d.Identities(Person{ID: to.ID, Name: to.Name, Platform: to.Platform}) {
 		if key != "" {
-			r.Key = key + "/" + p.ID
+			h := sha256.Sum256([]byte(p.ID)) // a key says no name
+			r.Key = key + "/" + hex.EncodeToString(h[:4])
 		}
 		c.say(Post{Room: room, Reply: clean(r), At: c.d.o.Now().UTC(), For: p.ID})
 	}

@@ -108,7 +108,7 @@ func invite(ctx context.Context, c *call) (Reply, error) {
 		return Reply{State: StateInfo, Headline: fmt.Sprintf("%s is part of %s already.", to.Name, i.ID), Links: []Link{{i.ID, incidentPath(i.ID)}}}, nil
 	}
 	r := Reply{State: StateInfo, Headline: fmt.Sprintf("You are part of %s now: %s", i.ID, end(i.Title)), Body: "Invited by " + who(c.r.By.Name) + ". To see where it stands: /incident show " + i.ID,
-		Links: []Link{{i.ID, incidentPath(i.ID)}}, Buttons: []Button{{Label: "Show", Command: "/incident show " + i.ID}}, Key: "invite/" + i.ID + "/" + strings.ToLower(to.Name)}
+		Links: []Link{{i.ID, incidentPath(i.ID)}}, Buttons: []Button{{Label: "Show", Command: "/incident show " + i.ID}}, Key: "invite/" + i.ID}
 	c.tell(i.ID, to, r)
 	done := c.changed(ctx, i, fmt.Sprintf("%s is part of %s now.", to.Name, i.ID))
 	if i.Private {

@@ -96,6 +96,7 @@ func (b *Book) Verify(ctx context.Context, id string) (broken string, err error)
 			return err
 		}
 		prev, line := "", 0
+		w := rewritten{found: map[int]string{}, bound: map[int]string{}, names: map[int]string{}}
 		err = tx.Scan(store.Range{Prefix: linePrefix(num)}, func(key string, v []byte) error {
 			line++
 			var name string
@@ -103,6 +104,7 @@ func (b *Book) Verify(ctx context.Context, id string) (broken string, err error)
 				broken = name
 				return store.ErrStop
 			}
+			w.look(v)
 			return nil
 		})
 		if err != nil || broken != "" {
@@ -113,6 +115,8 @@ func (b *Book) Verify(ctx context.Context, id string) (broken string, err error)
 			broken = "line " + strconv.Itoa(min(line, r.Lines)+1)
 		case prev != r.Head:
 			broken = "line " + strconv.Itoa(line)
+		default:
+			broken = w.broken()
 		}
 		return nil
 	})
@@ -127,6 +131,9 @@ func checkLine(num, line int, key string, v []byte, prev string) (name, hash str
 		return "line " + strconv.Itoa(line), ""
 	}
 	name = "E-" + strconv.Itoa(l.Entry)
+	if s, d := l.Salts, l.Digests; s.By != "" && d.By != "" || s.Text != "" && d.Text != "" || s.Evidence != "" && d.Evidence != "" {
+		return name, "" // a digest beside its salt binds nothing: somebody else wrote it
+	}
 	want, err := hashOf(num, l)
 	if err != nil || want != l.Hash || l.Prev != prev || l.Line != line {
 		return name, ""

@@ -149,6 +149,7 @@ type Evidence struct {
 	Rehearsal RehearsalEvidence `json:"rehearsal,omitzero"`
 	Alert     AlertEvidence     `json:"alert,omitzero"`
 	Pin       PinEvidence       `json:"pin,omitzero"`
+	Forgotten ForgottenEvidence `json:"forgotten,omitzero"`
 }
 
 // CheckEvidence is a check of a certificate's endpoints.

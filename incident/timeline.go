@@ -295,5 +295,5 @@ func (e Evidence) filled() bool {
 	c := e.Check
 	return c.Certificate != "" || c.Verdict != "" || c.Cause != "" || len(c.Hosts) > 0 ||
 		e.Step != StepEvidence{} || e.Approval != ApprovalEvidence{} || e.Change != ChangeEvidence{} ||
-		e.Rehearsal.Certificate != "" || e.Alert != AlertEvidence{} || e.Pin.Message != ""
+		e.Rehearsal.Certificate != "" || e.Alert != AlertEvidence{} || e.Pin.Message != "" || len(e.Forgotten.Lines) > 0
 }

@@ -1,0 +1,209 @@
+package main
+
+// This file takes a person's name out of the whole record: timelines
+// (incident.Book.Forget), the rooms' messages, the renewals. The server must
+// not be running: it holds parts of the record in memory.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/store"
+)
+
+func forgetCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "forget NAME",
+		Short: "take a person's name out of the record",
+		Long: `forget replaces a person's name wherever it stands: who did something, what was
+said, the rooms, the renewals. The timelines' chain of hashes still fits, and
+certmedic verify still shows every other change. The server must be stopped.
+Backups, exported files and what chat platforms keep are not touched.`,
+		Example: `  certmedic forget ana --as somebody
+  certmedic forget "Ana Smith" --id slack:U0ANA0001`,
+		Args: cobra.ExactArgs(1),
+	}
+	file := configFlag(c)
+	as := c.Flags().String("as", "somebody", "the `word` that stands there then")
+	ids := c.Flags().StringArray("id", nil, "an `id` of the person on a platform, as slack:U0ANA0001; may be given again")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := loadConfig(*file)
+		if err != nil {
+			return err
+		}
+		return forget(c.Context(), cfg, whomToForget(cfg, args[0], *as, *ids), c.OutOrStdout())
+	}
+	return c
+}
+
+// whomToForget is the person: by name, by the ids of platforms whose ids are
+// names, and by every identity that the configuration links.
+func whomToForget(cfg config, name, as string, ids []string) incident.Forgetting {
+	f := incident.Forgetting{Names: []string{strings.TrimPrefix(name, "@")}, IDs: ids, As: as}
+	for _, l := range cfg.People {
+		if strings.EqualFold(l.Name, f.Names[0]) {
+			f.IDs = append(append(f.IDs, l.IDs...), "person:"+strings.ToLower(l.Name))
+			for _, id := range l.IDs {
+				platform, rest, _ := strings.Cut(id, ":")
+				if platform != "slack" && platform != "discord" && !slices.Contains(f.Names, rest) {
+					f.Names = append(f.Names, rest)
+				}
+			}
+			return f
+		}
+	}
+	for _, platform := range []string{"web", "console", "cli", "slack", "discord"} {
+		f.IDs = append(f.IDs, platform+":"+f.Names[0])
+	}
+	return f
+}
+
+func forget(ctx context.Context, cfg config, f incident.Forgetting, out io.Writer) error {
+	if !bot.ValidName(f.Names[0]) || !bot.ValidName(f.As) {
+		return usageError{fmt.Errorf("%q or %q is not a name: give 1 to 40 letters", f.Names[0], f.As)}
+	}
+	if strings.EqualFold(f.Names[0], f.As) {
+		return usageError{fmt.Errorf("%q would stand in its own place: give another word with --as", f.As)}
+	}
+	if _, err := os.Stat(cfg.Data); err != nil {
+		return fmt.Errorf("there is no record yet: %w", err)
+	}
+	s, err := store.Open(ctx, cfg.Data, store.Options{Program: "certmedic forget"})
+	var used *store.InUseError
+	if errors.As(err, &used) {
+		return fmt.Errorf("%w: stop it first, then forget again", err)
+	}
+	if err != nil {
+		return err
+	}
+	done, err := incident.NewBook(s, time.Now).Forget(ctx, f)
+	var rooms, renewals int
+	if err == nil {
+		rooms, err = forgetUnder(ctx, s, "room/", f, roomWords)
+	}
+	if err == nil {
+		renewals, err = forgetUnder(ctx, s, "renew/", f, renewalWords)
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("%w: nothing is half written; forget again to go on", err)
+	}
+	if err := store.Compact(ctx, cfg.Data, store.Options{Program: "certmedic forget"}); err != nil {
+		return fmt.Errorf("the name is out of the record, but its old bytes may be in the file still: %w", err)
+	}
+	fmt.Fprintf(out, "%s is %s now: %d incidents (%d lines of their timelines), %d messages, %d records of renewals.\n", f.Names[0], f.As, done.Incidents, done.Lines, rooms, renewals)
+	if len(done.Also) > 0 {
+		fmt.Fprintf(out, "The same person also went by %s, which may stand in texts: forget that too.\n", strings.Join(done.Also, ", "))
+	}
+	_, err = fmt.Fprintln(out, "Not touched: backups, exported files, the configuration, and what chat platforms keep.")
+	return err
+}
+
+// roomWords: every text of a message, but what is no text.
+func roomWords(key string) bool {
+	return !slices.Contains([]string{"id", "room", "state", "style", "type", "data", "key", "request", "path", "platform", "for"}, key)
+}
+
+// renewalWords: only what people said or are told.
+func renewalWords(key string) bool {
+	return slices.Contains([]string{"text", "problem", "reason", "next", "cause"}, key)
+}
+
+// forgetUnder rewrites the JSON values under a prefix: people, their ids, and
+// the texts at the keys that words names. What is not JSON has no name in it.
+func forgetUnder(ctx context.Context, s store.Store, prefix string, f incident.Forgetting, words func(key string) bool) (n int, err error) {
+	var keys []string
+	err = s.View(ctx, func(tx store.Tx) error {
+		keys = nil
+		return tx.Scan(store.Range{Prefix: prefix}, func(key string, v []byte) error {
+			if now, changed := forgetJSON(v, f, words); changed && now != nil {
+				keys = append(keys, key)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look through %s: %w", prefix, err)
+	}
+	for batch := range slices.Chunk(keys, 50) {
+		err := s.Update(ctx, func(tx store.Tx) error {
+			for _, key := range batch {
+				v, err := tx.Get(key)
+				if err != nil {
+					return err
+				}
+				if now, changed := forgetJSON(v, f, words); changed {
+					if err := tx.Put(key, now); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, fmt.Errorf("rewrite %s: %w", prefix, err)
+		}
+		n += len(batch)
+	}
+	return n, nil
+}
+
+// forgetJSON rewrites one value; changed is false when it is as it was.
+func forgetJSON(v []byte, f incident.Forgetting, words func(string) bool) (now []byte, changed bool) {
+	d := json.NewDecoder(bytes.NewReader(v))
+	d.UseNumber()
+	var any any
+	if len(v) == 0 || v[0] != '{' || d.Decode(&any) != nil || d.More() {
+		return nil, false
+	}
+	any, changed = forgetValue("", any, f, words)
+	if !changed {
+		return v, false
+	}
+	now, err := json.Marshal(any)
+	return now, err == nil
+}
+
+func forgetValue(key string, v any, f incident.Forgetting, words func(string) bool) (any, bool) {
+	changed := false
+	switch v := v.(type) {
+	case map[string]any:
+		id, isID := v["id"].(string)
+		name, isName := v["name"].(string)
+		if isID && isName && id != f.ID() && f.Is(id, name) {
+			v["id"], v["name"], changed = f.ID(), f.As, true
+		}
+		for k := range v {
+			now, c := forgetValue(k, v[k], f, words)
+			v[k], changed = now, changed || c
+		}
+		return v, changed
+	case []any:
+		for n := range v {
+			now, c := forgetValue(key, v[n], f, words)
+			v[n], changed = now, changed || c
+		}
+		return v, changed
+	case string:
+		if key == "for" && f.Is(v, "") {
+			return f.ID(), true
+		}
+		if words(key) {
+			if now := f.Words(v); now != v {
+				return now, true
+			}
+		}
+	}
+	return v, false
+}
