@@ -53,6 +53,11 @@ func (d *Desk) visibleOnly(all []incident.Incident, by Person) []incident.Incide
 // there is none.
 func (d *Desk) incidentByID(ctx context.Context, id string, by Person) (incident.Incident, error) {
 	i, err := d.o.Book.Incident(ctx, id)
+	if errors.Is(err, incident.ErrNotFound) {
+		if g, found, err := d.o.Book.Gone(ctx, id); err == nil && found && !g.Private {
+			return i, Problem{Code: "unknown_incident", Message: fmt.Sprintf("%s was removed at %s: it had been kept as long as configured.", g.ID, stamp(g.Removed)), Hint: "See what there is with: /incident list all"}
+		}
+	}
 	if errors.Is(err, incident.ErrNotFound) || err == nil && !d.visible(i, by) {
 		return incident.Incident{}, noIncident(id)
 	}
@@ -72,7 +77,11 @@ func (d *Desk) MayRead(ctx context.Context, room, id string) bool {
 		return true
 	}
 	i, err := d.o.Book.Incident(ctx, strings.ToUpper(room))
-	return errors.Is(err, incident.ErrNotFound) || err == nil && d.visible(i, by)
+	if errors.Is(err, incident.ErrNotFound) { // of a removed one, something may be in memory still
+		_, gone, err := d.o.Book.Gone(ctx, strings.ToUpper(room))
+		return err == nil && !gone
+	}
+	return err == nil && d.visible(i, by)
 }
 
 // mayLook refuses a page to who has not the right to look. owners own what is

@@ -19,6 +19,7 @@ package incident
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
 //	incident/pin/<sum>                 number of the incident that has that chat message
+//	incident/gone/00000007             diskGone: INC-7 was removed by rule, see retire.go
 //	image/INC-7/...                    images of pinned messages, see image.go
 //
 // The rule for changing a type: a new field is added with omitempty or
@@ -49,6 +50,7 @@ const (
 	keyDeclare = "incident/key/"
 	keyAlert   = "incident/alert/"
 	keyPin     = "incident/pin/"
+	keyGone    = "incident/gone/"
 	keyImage   = "image/"
 
 	keyTasks    = "incident/tasks"

@@ -26,6 +26,7 @@ type config struct {
 	Teams     []commands.Team
 	People    []commands.Linked
 	Policy    commands.Policy
+	Retain    retainConfig
 	Inventory renew.Inventory
 	Roots     []string // PEM files added to the system's roots for verification
 	Check     checkConfig
@@ -81,6 +82,7 @@ func (r *yamlReader) config(n node, c *config) {
 		"teams":        func(n node) { c.Teams = r.teams(n) },
 		"people":       func(n node) { c.People = r.people(n) },
 		"policy":       func(n node) { c.Policy = r.policy(n) },
+		"retain":       func(n node) { c.Retain = r.retain(n) },
 		"issuers":      func(n node) { c.Inventory.Issuers = r.issuers(n) },
 		"certificates": func(n node) { c.Inventory.Certificates = r.certificates(n) },
 		"chat":         func(n node) { r.chat(n, c) },

@@ -198,6 +198,7 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	if p.o.Watch {
 		start("rest", func() ([]string, error) { rest(ctx, restTick, freeMemory); return nil, nil })
 		start("reminders", func() ([]string, error) { return nil, p.remind(ctx) })
+		start("retention", func() ([]string, error) { return nil, p.retain(ctx) })
 	}
 	if p.listener != nil {
 		server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,

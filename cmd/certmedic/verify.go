@@ -53,6 +53,21 @@ func verify(ctx context.Context, cfg config, ids []string, out io.Writer) (broke
 	defer func() { err = errors.Join(err, done()) }()
 	book := incident.NewBook(s, time.Now)
 	if len(ids) == 0 {
+		missing, gone, err := book.Missing(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, id := range missing {
+			broken++
+			if _, err := fmt.Fprintf(out, "%s: it was taken away: there is no record of it, nor of a removal by rule\n", id); err != nil {
+				return broken, err
+			}
+		}
+		if gone > 0 {
+			if _, err := fmt.Fprintf(out, "%d removed by rule (retain:)\n", gone); err != nil {
+				return broken, err
+			}
+		}
 		all, err := book.List(ctx, incident.Filter{})
 		if err != nil {
 			return 0, err
@@ -61,7 +76,17 @@ func verify(ctx context.Context, cfg config, ids []string, out io.Writer) (broke
 			ids = append(ids, all[n].ID)
 		}
 	}
+	total := len(ids) + broken
 	for _, id := range ids {
+		if g, found, err := book.Gone(ctx, id); err != nil {
+			return broken, err
+		} else if found {
+			if _, err := fmt.Fprintf(out, "%s: removed by rule at %s; it had %d lines, the last hash %s\n", g.ID, incident.When(g.Removed), g.Lines, g.Head); err != nil {
+				return broken, err
+			}
+			total--
+			continue
+		}
 		line, err := book.Verify(ctx, id)
 		if err != nil {
 			return broken, fmt.Errorf("verify %s: %w", id, err)
@@ -73,7 +98,7 @@ func verify(ctx context.Context, cfg config, ids []string, out io.Writer) (broke
 			}
 		}
 	}
-	_, err = fmt.Fprintf(out, "%d of %d timelines fit\n", len(ids)-broken, len(ids))
+	_, err = fmt.Fprintf(out, "%d of %d timelines fit\n", total-broken, total)
 	return broken, err
 }
 
