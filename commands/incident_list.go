@@ -29,12 +29,12 @@ func listVerb() *verb {
 }
 
 func (c *call) list(ctx context.Context, f incident.Filter, what string) (Reply, error) {
-	all, err := c.d.o.Book.List(ctx, f)
+	f.Limit = maxRows
+	all, total, err := c.d.o.Book.Find(ctx, f, func(i incident.Incident) bool { return c.d.visible(i, c.r.By) })
 	if err != nil {
 		return Reply{}, fmt.Errorf("list incidents: %w", err)
 	}
-	all = c.d.visibleOnly(all, c.r.By)
-	r := Reply{State: StateInfo, Headline: plural(len(all), "incident") + " " + what + ".", Links: []Link{{"Incidents", incidentsPath}}}
+	r := Reply{State: StateInfo, Headline: plural(total, "incident") + " " + what + ".", Links: []Link{{"Incidents", incidentsPath}}}
 	if len(all) == 0 {
 		r.Headline = "No incident " + what + "."
 		if f.Open {
@@ -43,12 +43,11 @@ func (c *call) list(ctx context.Context, f incident.Filter, what string) (Reply,
 		}
 		return r, nil
 	}
+	if total > len(all) {
+		r.Body = fmt.Sprintf("And %d more: see the page.", total-len(all))
+	}
 	r.Table = Table{Columns: []string{"incident", "severity", "status", "title", "commander", "declared"}}
 	for n, i := range all {
-		if n == maxRows {
-			r.Body = fmt.Sprintf("And %d more: see the page.", len(all)-maxRows)
-			break
-		}
 		r.Table.Rows = append(r.Table.Rows, Row{State: incidentState(i), Cells: []string{i.ID, sev(i.Severity), string(i.Status) + marks(i), clip(i.Title, 60), orElse(i.Commander.Name, "nobody"), stamp(i.Declared)}})
 		if n < 3 {
 			r.Buttons = append(r.Buttons, Button{Label: "Open " + i.ID, Command: "/incident show " + i.ID})

@@ -156,12 +156,9 @@ func (d *Desk) IncidentsPage(ctx context.Context, words string, by Person) (Inci
 	if err := d.mayLook(ctx, by, "", nil); err != nil {
 		return p, err
 	}
-	all, err := d.o.Book.List(ctx, incident.Filter{Words: p.Words, Limit: 500})
-	if err != nil {
-		return p, fmt.Errorf("list incidents: %w", err)
-	}
-	p.Incidents = d.visibleOnly(all, by)
-	return p, nil
+	var err error
+	p.Incidents, _, err = d.o.Book.Find(ctx, incident.Filter{Words: p.Words, Limit: 500}, func(i incident.Incident) bool { return d.visible(i, by) })
+	return p, err
 }
 
 // Draft returns an incident's postmortem draft in the form "md", "html" or "json".

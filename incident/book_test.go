@@ -3,10 +3,13 @@ package incident
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/certmedic/certmedic/store"
 )
 
 func TestDeclare(t *testing.T) {
@@ -282,5 +285,61 @@ func TestList(t *testing.T) {
 		if i.ID == "INC-3" {
 			t.Error("INC-3 is closed and listed as open")
 		}
+	}
+}
+
+// Find counts all, reads few, and asks about private ones, also of an index
+// that an older version wrote.
+func TestFind(t *testing.T) {
+	t.Parallel()
+	b, w := testBook(t)
+	ctx := t.Context()
+	for n := range 12 {
+		i := must[Incident](t)(b.Declare(ctx, Declaration{Title: fmt.Sprint("outage ", n), Private: n%4 == 1, By: ana}, true))
+		if n%2 == 0 {
+			must[Incident](t)(b.Close(ctx, i.ID, Change{By: ana, Reason: "over"}))
+		}
+		w.add(time.Second)
+	}
+	check := func(f Filter, see bool, total int, ids ...string) {
+		t.Helper()
+		list, n, err := b.Find(ctx, f, func(i Incident) bool {
+			if !i.Private {
+				t.Errorf("asked about %s", i.ID)
+			}
+			return see
+		})
+		var got []string
+		for _, i := range list {
+			got = append(got, i.ID)
+		}
+		if err != nil || n != total || !slices.Equal(got, ids) {
+			t.Errorf("%+v, see %t: %v of %d, %v; want %v of %d", f, see, got, n, err, ids, total)
+		}
+	}
+	for _, old := range []bool{false, true} {
+		if old {
+			err := b.s.Update(ctx, func(tx store.Tx) error {
+				for n := 1; n <= 12; n++ {
+					v, err := tx.Get(keyIndex + padded(n))
+					if err != nil {
+						return err
+					}
+					if err := tx.Put(keyIndex+padded(n), []byte(strings.TrimPrefix(string(v), statePublic))); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		check(Filter{Limit: 3}, true, 12, "INC-12", "INC-11", "INC-10")
+		check(Filter{Limit: 3}, false, 9, "INC-12", "INC-11", "INC-9")
+		check(Filter{Open: true}, true, 6, "INC-12", "INC-10", "INC-8", "INC-6", "INC-4", "INC-2")
+		check(Filter{Open: true}, false, 3, "INC-12", "INC-8", "INC-4")
+		check(Filter{Words: "outage 1", Limit: 1}, false, 3, "INC-12")
+		check(Filter{Words: "nothing"}, true, 0)
 	}
 }

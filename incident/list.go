@@ -43,6 +43,59 @@ func (b *Book) List(ctx context.Context, f Filter) ([]Incident, error) {
 	return list, nil
 }
 
+// Find returns the newest f.Limit incidents (0: all) that f selects and that
+// see, asked about private ones alone, lets through; total is how many there
+// are without the limit. Only what is returned is read, so that ten thousand
+// are counted in a moment.
+func (b *Book) Find(ctx context.Context, f Filter, see func(Incident) bool) (list []Incident, total int, err error) {
+	words := strings.Fields(strings.ToLower(f.Words))
+	err = b.s.View(ctx, func(tx store.Tx) error {
+		list, total = []Incident{}, 0
+		return tx.Scan(store.Range{Prefix: keyIndex, Reverse: true}, func(key string, v []byte) error {
+			index := string(v)
+			if !matches(index, f, words) {
+				return nil
+			}
+			known := strings.HasPrefix(index, statePublic)
+			if f.Open && known && strings.HasPrefix(index[len(statePublic):], "over") {
+				return nil
+			}
+			if known && f.Limit > 0 && len(list) >= f.Limit {
+				total++
+				return nil
+			}
+			n, err := strconv.Atoi(key[len(keyIndex):])
+			if err != nil {
+				return fmt.Errorf("decode %s: %w", key, err)
+			}
+			r, err := getIncident(tx, n)
+			if err != nil {
+				return err
+			}
+			if f.Open && Status(r.Status).over() {
+				return nil
+			}
+			i := r.incident()
+			if i.Private && !see(i) {
+				return nil
+			}
+			if total++; f.Limit == 0 || len(list) < f.Limit {
+				list = append(list, i)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("find incidents: %w", err)
+	}
+	return list, total, nil
+}
+
+// statePublic begins the index of an incident that is known not to be private.
+// One without it may be, and is read: it is private, or its index is of an
+// older version.
+const statePublic = "public "
+
 // candidates returns the numbers of the incidents that f selects, newest first,
 // from the indexes alone.
 func candidates(tx store.Tx, f Filter, words []string) ([]int, error) {
@@ -97,12 +150,16 @@ func candidates(tx store.Tx, f Filter, words []string) ([]int, error) {
 	return nums, nil
 }
 
-// indexOf is what List looks at: "open" or "over", the certificates, and the
+// indexOf is what List and Find look at: "open" or "over" (with statePublic
+// before it), the certificates, and the
 // words to search, each on its line.
 func indexOf(r diskIncident) string {
 	state := "open"
 	if Status(r.Status).over() {
 		state = "over"
+	}
+	if !r.Private {
+		state = statePublic + state
 	}
 	names := strings.Join(r.Certificates, "\x1f")
 	text := strings.ToLower(strings.Join([]string{idOf(r.Num), r.Title, names, r.Impact}, " "))
