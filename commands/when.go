@@ -116,14 +116,31 @@ func readAny(s, zone string, now time.Time, plan bool) (when, error) {
 	if strings.EqualFold(m[4], "yesterday") {
 		day--
 	}
-	t := time.Date(year, month, day, hour, minute, second, 0, z.loc)
-	w := when{at: t}
-	if m[1] == "" && m[4] == "" && !plan && t.After(now) {
-		w.at = time.Date(year, month, day-1, hour, minute, second, 0, z.loc)
+	w := when{at: wall(year, month, day, hour, minute, second, z.loc)}
+	if m[1] == "" && m[4] == "" && !plan && w.at.After(now) {
+		w.at = wall(year, month, day-1, hour, minute, second, z.loc)
 	}
 	w.read = fmt.Sprintf("%s read as %s%s", s, stamp(w.at), z.said(w.at))
 	w.warn = z.fits(w.at, hour, minute)
 	return w, nil
+}
+
+// wall is a time on the clock on the wall of a place. One that was there twice
+// is the later one, one that the clocks skipped is read as if they had not been
+// put forward; time.Date promises neither.
+func wall(year int, month time.Month, day, hour, minute, second int, loc *time.Location) time.Time {
+	plain := time.Date(year, month, day, hour, minute, second, 0, time.UTC)
+	at := func(near time.Time) time.Time {
+		_, offset := near.In(loc).Zone()
+		return plain.Add(-time.Duration(offset) * time.Second)
+	}
+	before, after := at(plain.Add(-26*time.Hour)), at(plain.Add(26*time.Hour))
+	for _, t := range []time.Time{after, before} { // clocks put back: after is the later one
+		if l := t.In(loc); l.Hour() == hour && l.Minute() == minute {
+			return t.In(loc)
+		}
+	}
+	return before.In(loc)
 }
 
 func readBack(s, spec string, now time.Time) (when, error) {
@@ -239,7 +256,7 @@ func (z zoneRead) fits(t time.Time, hour, minute int) string {
 	if l.Hour() != hour || l.Minute() != minute {
 		return fmt.Sprintf("%02d:%02d did not exist on that day in %s: the clocks were put forward.", hour, minute, z.loc)
 	}
-	for _, d := range []time.Duration{-time.Hour, time.Hour} {
+	for _, d := range []time.Duration{-time.Hour, -30 * time.Minute, 30 * time.Minute, time.Hour} { // Lord Howe has half an hour
 		if o := t.Add(d).In(z.loc); o.Hour() == hour && o.Minute() == minute {
 			return fmt.Sprintf("%02d:%02d was there twice on that day in %s: %s was taken. Add the offset for the other.", hour, minute, z.loc, l.Format("-07:00"))
 		}

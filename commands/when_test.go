@@ -48,6 +48,13 @@ func TestReadTime(t *testing.T) {
 		{"2026-11-21 14:05 CEST", "", winter, "2026-11-21T12:05:00Z", "", "CEST was not in use on 2026-11-21"},
 		{"2026-03-29 02:30", "Europe/Berlin", summer, "2026-03-29T01:30:00Z", "", "did not exist"},
 		{"2026-10-25 02:30", "Europe/Berlin", winter, "2026-10-25T01:30:00Z", "", "twice"},
+		{"2026-03-08 02:30", "America/New_York", summer, "2026-03-08T07:30:00Z", "", "did not exist"},
+		{"2025-11-02 01:30", "America/New_York", summer, "2025-11-02T06:30:00Z", "", "twice"},
+		{"2026-03-08 03:00", "America/New_York", summer, "2026-03-08T07:00:00Z", "", ""},
+		{"2025-10-05 02:15", "Australia/Lord_Howe", summer, "2025-10-04T15:45:00Z", "", "did not exist"}, // half an hour is left out there
+		{"2025-10-05 02:30", "Australia/Lord_Howe", summer, "2025-10-04T15:30:00Z", "", ""},
+		{"2026-04-05 01:45", "Australia/Lord_Howe", summer, "2026-04-04T15:15:00Z", "", "twice"},
+		{"2026-04-05 02:00", "Australia/Lord_Howe", summer, "2026-04-04T15:30:00Z", "", ""},
 		{"14:05", "Mars/Olympus", winter, "2026-11-22T14:05:00Z", "Mars/Olympus is not known here", ""},
 		{"14:05 IST", "", winter, "bad_time", "", ""},
 		{"2026-11-22 14:31", "", winter, "future", "", ""},

@@ -43,7 +43,7 @@ func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm b
 		c.Reason = "because"
 	}
 	var err error
-	what := r.IntN(20)
+	what := r.IntN(24)
 	if calm && (what == 7 || what == 15) {
 		what = 17
 	}
@@ -94,8 +94,31 @@ func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm b
 		if _, _, _, err = b.Append(ctx, o.ID, Entry{At: c.At, By: ben, Text: "there", Kind: pick(NoteKind, Alert)}); err == nil {
 			_, _, err = b.Merge(ctx, o.ID, id, Change{By: ana})
 		}
+	case 20, 21: // a chat message
+		var p Pinned
+		p, err = b.Pin(ctx, id, Pin{Message: fmt.Sprint("m", r.IntN(6)), At: c.At, Author: ben, Text: pick("hello", "hello again"), By: c.By})
+		if err == nil && calm && p.Back {
+			t.Error("brought back what nobody took off")
+		}
+	case 22:
+		_, _, err = b.Repin(ctx, fmt.Sprint("m", r.IntN(6)), pick("hello", "changed"), r.IntN(4) == 0, w.now())
+	case 23:
+		if calm {
+			break
+		}
+		if _, _, err = b.Unpin(ctx, fmt.Sprint("m", r.IntN(6)), c.By); err == nil && r.IntN(3) == 0 {
+			_, err = b.Invite(ctx, id, Person{ID: "web:cho", Name: "cho", Platform: "web"}, Change{By: c.By})
+		}
+		if r.IntN(4) == 0 {
+			*b = *NewBook(b.s, w.now) // a restart
+			_, err = b.Forget(ctx, Forgetting{Names: []string{"ben"}, IDs: []string{"web:ben"}, As: "somebody"})
+		}
 	default:
 		_, _, _, err = b.Append(ctx, id, Entry{At: c.At, By: c.By, Key: c.Key, Text: "note", Kind: pick(NoteKind, Report, Alert)})
+	}
+	var elsewhere *PinnedElsewhereError
+	if errors.As(err, &elsewhere) {
+		return // it came with another incident
 	}
 	refusals := []error{ErrReason, ErrFailing, ErrNotFound, ErrState, ErrTemps, ErrOrder, ErrImpactEmpty}
 	if err != nil && !slices.ContainsFunc(refusals, func(known error) bool { return errors.Is(err, known) }) {
@@ -119,7 +142,14 @@ func holds(t *testing.T, b *Book, id string, now time.Time) {
 		t.Error("history is not in the order of recording")
 	}
 	ids, keys := map[string]bool{}, map[string]bool{}
+	messages := map[string]string{}
 	for _, e := range h {
+		if m := e.Evidence.Pin.Message; m != "" {
+			if was := messages[m]; was != "" && was != e.ID {
+				t.Errorf("message %s is %s and %s", m, was, e.ID)
+			}
+			messages[m] = e.ID
+		}
 		ids[e.ID] = true
 		if e.Key != "" && keys[e.Key] {
 			t.Errorf("key %s has two lines", e.Key)

@@ -76,7 +76,23 @@ func (h *history) step(n int) {
 	c := incident.Change{By: person}
 	text := fmt.Sprintf("line%dx", n) // no text is part of another
 	var err error
-	switch what := h.r.IntN(9); {
+	switch what := h.r.IntN(12); {
+	case what == 9: // a chat message, pinned and perhaps again
+		var p incident.Pinned
+		p, err = h.b.Pin(ctx, h.id, incident.Pin{Message: fmt.Sprint("m", h.r.IntN(4)), Author: person, Text: text, By: person, At: h.now.Add(-time.Minute)})
+		if err == nil && (p.Added || p.Back || p.Changed) {
+			h.said[p.Entry.ID], h.at[p.Entry.ID] = p.Entry.Text, p.Entry.At
+		}
+	case what == 10:
+		p, done, e := h.b.Repin(ctx, fmt.Sprint("m", h.r.IntN(4)), text, false, h.now)
+		if e == nil && done {
+			h.said[p.Entry.ID] = text
+		}
+	case what == 11:
+		p, done, e := h.b.Unpin(ctx, fmt.Sprint("m", h.r.IntN(4)), person)
+		if e == nil && done {
+			delete(h.said, p.Entry.ID)
+		}
 	case what < 3 || len(h.said) == 0:
 		var e incident.Entry
 		e, _, _, err = h.b.Append(ctx, h.id, incident.Entry{By: person, Text: text, At: h.now.Add(-time.Duration(h.r.IntN(5000)) * time.Second)})
