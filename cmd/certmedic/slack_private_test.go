@@ -224,10 +224,10 @@ func (w *tale) check(when string) {
 			for _, c := range w.f.Channels() {
 				all := w.f.Everything(user, c)
 				if strings.Contains(all, i.word) {
-					w.t.Errorf("seed %d, %s: %s reads of %s in %s:\n%s", w.seed, when, user, i.id, c, around(all, i.word))
+					w.t.Errorf("seed %d, %s: %s reads of %s in %s:\n%s", w.seed, when, user, i.id, c, near(all, i.word))
 				}
 				if at := id.FindString(all); user == "dora" && at != "" {
-					w.t.Errorf("seed %d, %s: dora reads the name of %s in %s:\n%s", w.seed, when, i.id, c, around(all, at))
+					w.t.Errorf("seed %d, %s: dora reads the name of %s in %s:\n%s", w.seed, when, i.id, c, near(all, at))
 				}
 			}
 		}
@@ -239,7 +239,7 @@ func (w *tale) check(when string) {
 	}
 }
 
-func around(text, word string) string {
+func near(text, word string) string {
 	at := strings.Index(text, word)
 	return "..." + text[max(0, at-300):min(len(text), at+300)] + "..."
 }
