@@ -46,11 +46,11 @@ func (v *view) step(e incident.Entry) {
 		if s.AfterSHA256 != "" {
 			h.after = leaf{s.AfterSerial, s.AfterSHA256, s.Issuer, s.AfterUntil}
 		}
-		h.states = append(h.states, stretch{e.At, renewed, e.ID})
+		h.states = append(h.states, stretch{at: e.At, state: renewed, entry: e.ID})
 	case "rollback":
 		r.rolledBack = true
 		h.placed, h.proven, h.after = incident.Entry{}, incident.Entry{}, leaf{}
-		h.states = append(h.states, stretch{e.At, unseen, e.ID})
+		h.states = append(h.states, stretch{at: e.At, state: unseen, entry: e.ID})
 	}
 }
 
@@ -97,9 +97,8 @@ func (v *view) check(e incident.Entry) {
 		case hc.State == "critical":
 			state, h.failed = failing, true
 			v.failedIn = or(v.failedIn, e.ID)
-			expired := slices.Contains(hc.Findings, "expired")
-			if expired && !h.checked && !hc.NotAfter.IsZero() && hc.NotAfter.Before(e.At) {
-				h.states = append(h.states, stretch{hc.NotAfter, failing, e.ID})
+			if howFailed(hc) == expired && !h.checked && !hc.NotAfter.IsZero() && hc.NotAfter.Before(e.At) {
+				h.states = append(h.states, stretch{at: hc.NotAfter, state: failing, entry: e.ID, how: expired})
 			}
 		case hc.State == "good", hc.State == "warning":
 			if state = good; v.isNew(hc.SHA256) {
@@ -117,11 +116,29 @@ func (v *view) check(e incident.Entry) {
 			h.before = l
 		}
 		h.checked = true
-		h.states = append(h.states, stretch{e.At, state, e.ID})
+		h.states = append(h.states, stretch{at: e.At, state: state, entry: e.ID, how: howFailed(hc)})
 		for _, id := range hc.Findings {
 			v.find(id, h.name, e.ID)
 		}
 	}
+}
+
+// wrongFindings say that a host serves another certificate than the right one.
+var wrongFindings = []string{"name_mismatch", "ip_san_missing", "cn_only", "self_signed", "declared_mismatch", "untrusted_root", "missing_intermediate", "wrong_intermediate", "revoked", "key_mismatch", "leaf_not_first", "not_yet_valid"}
+
+// howFailed says in a word what was wrong with a host.
+func howFailed(hc incident.HostCheck) string {
+	switch {
+	case hc.State != "critical":
+		return ""
+	case slices.Contains(hc.Findings, "expired"):
+		return expired
+	case hc.SHA256 == "" && len(hc.Findings) > 0:
+		return down
+	case slices.ContainsFunc(hc.Findings, func(id string) bool { return slices.Contains(wrongFindings, id) }):
+		return wrong
+	}
+	return ""
 }
 
 func nameOf(h incident.HostCheck) string { return or(h.Host, h.Address) }

@@ -52,6 +52,7 @@ type stretch struct {
 	at    time.Time
 	state string
 	entry string
+	how   string // of failing: expired, wrong, down or ""
 }
 
 type leaf struct {

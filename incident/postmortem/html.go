@@ -53,7 +53,7 @@ func (d Draft) body(top string) ([]byte, error) {
 		fmt.Fprintf(&b, "<section aria-labelledby=\"%s\">\n<%s id=\"%s\">%s%s</%s>\n", id, level, id, title, permalink(id, s.Title), level)
 		if s.Name == "picture" {
 			v := gather(d.Incident, d.Timeline)
-			b.WriteString("<figure class=\"scroll\" tabindex=\"0\">\n" + v.svg() + "<figcaption>Times are UTC" + zoneCaption(d.Zone) + ".</figcaption>\n</figure>\n")
+			b.WriteString("<figure class=\"scroll\" tabindex=\"0\">\n" + v.layout("", zoneWords(d.Zone, v.from)).svg() + "<figcaption>Times are UTC" + zoneCaption(d.Zone) + ".</figcaption>\n</figure>\n")
 		}
 		body, err := toHTML(s)
 		if err != nil {

@@ -24,15 +24,15 @@ func TestShortOutage(t *testing.T) {
 	}
 	r.History = r.Timeline
 	v := gather(r.Incident, r.Timeline)
-	svg := v.svg()
-	m := regexp.MustCompile(`<rect x="[0-9.]+" y="[0-9.]+" width="([0-9.]+)" height="18" fill="#b3261e">`).FindStringSubmatch(svg)
+	svg := v.layout("", "").svg()
+	m := regexp.MustCompile(`<rect x="[0-9.]+" y="[0-9.]+" width="([0-9.]+)" height="18" fill="#a3201a">`).FindStringSubmatch(svg)
 	if m == nil {
 		t.Fatal("no failing stretch in", svg)
 	}
-	if w, _ := strconv.ParseFloat(m[1], 64); w < 0.4*(rightEdge-leftEdge) {
-		t.Errorf("the outage is %.0f wide of %d", w, rightEdge-leftEdge)
+	if w, _ := strconv.ParseFloat(m[1], 64); w < 0.4*(rightEdge-150) {
+		t.Errorf("the outage is %.0f wide of %d", w, rightEdge-150)
 	}
-	for _, tick := range []string{">02:00:04<", ">02:00:06<", ">02:00:08<"} {
+	for _, tick := range []string{">02:00:05<", ">02:00:10<", ">02:00:15<"} {
 		if !strings.Contains(svg, tick) {
 			t.Errorf("no tick %s", tick)
 		}

@@ -206,7 +206,7 @@ func safe(t *testing.T, n int, out []byte) {
 		t.Errorf("text %d: it was read as HTML", n)
 	}
 	allowed := map[string]bool{}
-	for tag := range strings.FieldsSeq("html head meta title style body main article section h1 h2 h3 a p strong table thead tbody tr th td div ul ol li code pre blockquote br em hr figure figcaption svg rect line text") {
+	for tag := range strings.FieldsSeq("html head meta title style body main article section h1 h2 h3 a p strong table thead tbody tr th td div ul ol li code pre blockquote br em hr figure figcaption svg rect path text") {
 		allowed[tag] = true
 	}
 	dec := xml.NewDecoder(bytes.NewReader(out))

@@ -35,7 +35,7 @@ func TestRandomDrafts(t *testing.T) {
 			}
 		}
 		v := gather(r.Incident, r.Timeline)
-		inFrame(t, seed, v.svg())
+		inFrame(t, seed, v.layout("", "").svg())
 	}
 }
 
