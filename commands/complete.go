@@ -108,7 +108,7 @@ func (d *Desk) completeValue(flag string, add func(...string)) {
 	case "cert":
 		add(d.certificateNames()...)
 	case "template":
-		add(postmortem.Templates...)
+		add(postmortem.BuiltIn...)
 	case "challenge":
 		add(renew.HTTP01, renew.DNS01)
 	case "key":

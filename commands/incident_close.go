@@ -78,8 +78,8 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 		return c.finished(ctx, i)
 	}
 	template := strings.ToLower(orElse(c.args.value("template"), "standard"))
-	if !slices.Contains(postmortem.Templates, template) {
-		return Reply{}, Problem{Code: "bad_template", Message: quote(template) + " is not a template: there are " + listed(postmortem.Templates, 5) + ".", Hint: "For example: /incident postmortem " + i.ID + " --template brief"}
+	if !slices.Contains(postmortem.BuiltIn, template) {
+		return Reply{}, Problem{Code: "bad_template", Message: quote(template) + " is not a template: there are " + listed(postmortem.BuiltIn, 5) + ".", Hint: "For example: /incident postmortem " + i.ID + " --template brief"}
 	}
 	return c.draftReply(ctx, i, template, forms)
 }

@@ -47,7 +47,7 @@ func flagParam(verb string, f Flag) Param {
 	case f.Name == "challenge":
 		p.Kind, p.Choices = ParamChoice, []string{renew.HTTP01, renew.DNS01}
 	case f.Name == "template" && verb == "incident postmortem":
-		p.Kind, p.Choices = ParamChoice, postmortem.Templates
+		p.Kind, p.Choices = ParamChoice, postmortem.BuiltIn
 	case f.Name == "by":
 		p.Kind, p.Choices = ParamChoice, NumberWays
 	case f.Name == "key":

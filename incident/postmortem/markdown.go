@@ -23,6 +23,7 @@ type writer struct {
 	v       view
 	name    string // of the section
 	said    bool   // people wrote words for it
+	known   *int   // how many gaps there are; nil: as many as were counted
 	b       strings.Builder
 }
 

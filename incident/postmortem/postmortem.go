@@ -22,7 +22,7 @@ type Record struct {
 	Timeline []incident.Entry  `json:"timeline"`
 	History  []incident.Entry  `json:"history"`
 	Zone     *time.Location    `json:"-"` // the zone shown beside UTC; nil: UTC alone
-	Template string            `json:"-"` // which sections: "standard" (so is "") or "brief"
+	Template string            `json:"-"` // one of BuiltIn, or of Templates; "": standard
 }
 
 // Fact is one statement of the draft. Unaided is true when nobody typed it.
@@ -43,7 +43,7 @@ type Draft struct {
 	Sections []Section         `json:"sections"`
 	Timeline []incident.Entry  `json:"timeline"`
 	Zone     string            `json:"zone,omitempty"` // the zone shown beside UTC
-	Template string            `json:"template"`       // "standard" or "brief"
+	Template string            `json:"template"`       // "standard", "brief", "blog", "status-page" or an own one
 }
 
 // Section is one section, its body in Markdown (CommonMark with tables).
@@ -73,8 +73,8 @@ var sections = []struct {
 	{"appendix", "Appendix", (*writer).appendix},
 }
 
-// Templates are the names that Record.Template may have.
-var Templates = []string{"standard", "brief"}
+// BuiltIn are the names of the templates that come with the program.
+var BuiltIn = []string{"standard", "brief", "blog", "status-page"}
 
 // brief is what the template of that name holds.
 var brief = []string{"header", "summary", "impact", "timeline", "actions"}
@@ -90,9 +90,20 @@ func Settable() (names []string) {
 	return names
 }
 
-// New makes the draft of a record. While the incident lasts, durations run to
-// the record's last change: no clock is read.
+// New makes the draft of a record by a template that comes with the program;
+// by another, see Templates. While the incident lasts, durations run to the
+// record's last change: no clock is read.
 func New(r Record) Draft {
+	d, err := (*Templates)(nil).Draft(r)
+	if err != nil { // no such template; those of the program do not fail
+		r.Template = ""
+		return plainDraft(r)
+	}
+	return d
+}
+
+// plainDraft makes the draft by standard or brief.
+func plainDraft(r Record) Draft {
 	d := Draft{
 		Incident: r.Incident,
 		Metrics:  incident.MetricsOf(r.Incident, r.Timeline, r.Incident.Updated),
@@ -101,12 +112,7 @@ func New(r Record) Draft {
 		Timeline: append([]incident.Entry{}, r.Timeline...),
 		Template: or(r.Template, "standard"),
 	}
-	if r.Zone != nil && r.Zone != time.UTC && r.Zone.String() != "UTC" {
-		d.Zone = r.Zone.String()
-	} else {
-		r.Zone = nil
-	}
-	w := &writer{d: &d, zone: r.Zone, history: r.History, v: gather(r.Incident, d.Timeline)}
+	w := newWriter(r, &d)
 	for _, s := range sections {
 		if d.Template == "brief" && !slices.Contains(brief, s.name) {
 			continue
@@ -120,6 +126,16 @@ func New(r Record) Draft {
 	d.Sections[0].Title = "Postmortem of " + r.Incident.ID + ": " + plain(r.Incident.Title)
 	d.Sections[0].Body = w.section("header", (*writer).header)
 	return d
+}
+
+// newWriter returns a writer of d's sections.
+func newWriter(r Record, d *Draft) *writer {
+	if r.Zone != nil && r.Zone != time.UTC && r.Zone.String() != "UTC" {
+		d.Zone = r.Zone.String()
+	} else {
+		r.Zone = nil
+	}
+	return &writer{d: d, zone: r.Zone, history: r.History, v: gather(r.Incident, d.Timeline)}
 }
 
 // Markdown, HTML (one file, no request to anywhere) and JSON are the forms.

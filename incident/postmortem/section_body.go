@@ -100,8 +100,7 @@ func (w *writer) timeline() {
 	var rows [][]string
 	day, localDay := "", ""
 	for _, e := range w.v.entries {
-		switch e.Evidence.Change.What {
-		case incident.SectionChange, "reminder", "draft": // about the draft, not about what happened
+		if aboutDraft(e) {
 			continue
 		}
 		row := []string{clock(e.At.UTC(), &day, "")}

@@ -14,7 +14,10 @@ import (
 // header is a table of the incident's facts.
 func (w *writer) header() {
 	i := w.d.Incident
-	authors := w.gap("authors")
+	authors := escape(strings.Join(w.authors(), ", "))
+	if authors == "" {
+		authors = w.gap("authors")
+	}
 	rows := [][]string{{"Incident", escape(i.ID)}, {"Title", escape(i.Title)}}
 	w.fact("title", i.Title, "said by "+i.DeclaredBy.Name, false)
 	row := func(name, value, shown, source string, unaided bool) {
@@ -65,8 +68,12 @@ func (w *writer) header() {
 	if w.zone != nil {
 		zone = "UTC, beside it " + escape(w.zone.String())
 	}
-	rows = append(rows, []string{"Times", zone},
-		[]string{"Draft", "made from the record; " + count(len(w.d.Gaps), "gap") + " to fill, each marked TO FILL"})
+	gaps := len(w.d.Gaps)
+	if w.known != nil {
+		gaps = *w.known
+	}
+	rows = append(rows, []string{"Times", zone}, []string{"State", w.state()},
+		[]string{"Draft", "made from the record; " + count(gaps, "gap") + " to fill, each marked TO FILL"})
 	w.table([]string{"Field", "Value"}, rows)
 	var lines []string
 	for _, c := range i.Conflicts {

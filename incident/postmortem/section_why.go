@@ -157,9 +157,24 @@ func (w *writer) detection() {
 
 // lessons are proposals; people decide.
 func (w *writer) lessons() {
-	var well, poor, luck []string
+	well, poor, luck := w.proposedLessons()
+	for _, part := range []struct {
+		title string
+		list  []string
+		gap   string
+	}{{"What went well", well, "what went well"}, {"What went poorly", poor, "what went poorly"}, {"Where we got lucky", luck, "where we got lucky"}} {
+		w.para("### %s", part.title)
+		for n := range part.list {
+			part.list[n] = "Proposal: " + part.list[n]
+		}
+		w.list(append(part.list, w.gap(part.gap)))
+	}
+}
+
+// proposedLessons are what the record suggests.
+func (w *writer) proposedLessons() (well, poor, luck []string) {
 	propose := func(list *[]string, format string, args ...any) {
-		*list = append(*list, "Proposal: "+fmt.Sprintf(format, args...))
+		*list = append(*list, fmt.Sprintf(format, args...))
 	}
 	names, _ := w.v.proven()
 	if len(names) > 0 && len(names) == len(w.v.hosts) {
@@ -192,22 +207,28 @@ func (w *writer) lessons() {
 	if m, ok := w.d.Incident.Milestone(incident.Detected); ok && m.Source == "said" && len(w.v.reports) > 0 {
 		propose(&luck, "a person reported it (%s) before anything automatic did.", w.v.reports[0].ID)
 	}
-	for _, part := range []struct {
-		title string
-		list  []string
-		gap   string
-	}{{"What went well", well, "what went well"}, {"What went poorly", poor, "what went poorly"}, {"Where we got lucky", luck, "where we got lucky"}} {
-		w.para("### %s", part.title)
-		w.list(append(part.list, w.gap(part.gap)))
-	}
+	return well, poor, luck
 }
 
 // actions proposes action items from what was found.
 func (w *writer) actions() {
 	owner := or(escape(w.d.Incident.Owner), "TO FILL")
 	rows := w.tasks()
+	for _, p := range w.proposedActions() {
+		rows = append(rows, []string{"Proposal: " + p.text, p.kind, owner, "TO FILL", "", "proposed"})
+	}
+	w.table([]string{"What", "Kind", "Owner", "Due", "Link", "Status"}, rows)
+	if len(w.d.Incident.Tasks) == 0 {
+		w.para("%s", w.gap("which action items are taken on, by whom, until when"))
+	}
+}
+
+// proposal is an action item that the record suggests.
+type proposal struct{ kind, text string }
+
+func (w *writer) proposedActions() (all []proposal) {
 	propose := func(kind, format string, args ...any) {
-		rows = append(rows, []string{"Proposal: " + fmt.Sprintf(format, args...), kind, owner, "TO FILL", "", "proposed"})
+		all = append(all, proposal{kind, fmt.Sprintf(format, args...)})
 	}
 	certificates := or(codes(w.d.Incident.Certificates), "the certificate")
 	expired := w.v.found("expired").id != ""
@@ -235,10 +256,7 @@ func (w *writer) actions() {
 	} else {
 		propose("prevent", "Give %s an owner that is a team.", certificates)
 	}
-	w.table([]string{"What", "Kind", "Owner", "Due", "Link", "Status"}, rows)
-	if len(w.d.Incident.Tasks) == 0 {
-		w.para("%s", w.gap("which action items are taken on, by whom, until when"))
-	}
+	return all
 }
 
 // tasks are the action items that people wrote down.
