@@ -23,6 +23,7 @@ type Data struct {
 	Impact                             string // a quotation; "": nobody said it
 	Duration, DurationTo               string // "48 min 53 s", "mitigated"; "": not known
 	Zone                               string // beside UTC; "": none
+	Picture                            string // what the picture shows, in three sentences
 	Gaps                               int
 
 	Started, Detected, Declared, Acknowledged, Identified, Mitigated, Resolved, Closed Moment
@@ -135,7 +136,7 @@ func dataOf(r Record, d Draft) Data {
 	x := Data{
 		ID: escape(i.ID), Title: escape(i.Title), Severity: severity(i), Status: escape(string(i.Status)), State: w.state(),
 		Owner: escape(i.Owner), Commander: escape(i.Commander.Name), DeclaredBy: escape(i.DeclaredBy.Name),
-		Drill: i.Drill, Private: i.Private, Over: !i.Status.Open(), Zone: escape(d.Zone), Gaps: len(d.Gaps),
+		Drill: i.Drill, Private: i.Private, Over: !i.Status.Open(), Zone: escape(d.Zone), Gaps: len(d.Gaps), Picture: escape(w.v.inWords()),
 		Alerts: len(w.v.alerts), Reports: len(w.v.reports), HostsFailed: len(w.v.failed()), Sections: map[string]DataSection{},
 	}
 	for _, c := range i.Certificates {
