@@ -47,7 +47,7 @@ func cleanReply(r commands.Reply) commands.Reply {
 		b.Label, b.Command, b.Confirm = Clean(b.Label), Clean(b.Command), Clean(b.Confirm)
 	})
 	r.Links = each(r.Links, func(l *commands.Link) { l.Label, l.Path = Clean(l.Label), Clean(l.Path) })
-	r.Files = each(r.Files, func(f *commands.File) { f.Name, f.Type = Clean(f.Name), Clean(f.Type) })
+	r.Files = each(r.Files, func(f *commands.File) { f.Name, f.Type, f.Alt = Clean(f.Name), Clean(f.Type), Clean(f.Alt) })
 	words := func(s *string) { *s = Clean(*s) }
 	r.Table.Columns = each(r.Table.Columns, words)
 	r.Table.Rows = each(r.Table.Rows, func(row *commands.Row) { row.Cells = each(row.Cells, words) })

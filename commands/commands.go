@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/incident/postmortem"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -109,6 +110,7 @@ type File struct {
 	Name string `json:"name"`
 	Type string `json:"type"` // media type
 	Data []byte `json:"data"`
+	Alt  string `json:"alt,omitempty"` // of an image: what it shows, in words
 }
 
 // Post is something said unasked, or progress: a Reply for a room.
@@ -157,6 +159,9 @@ type Options struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Drill   bool // incidents declared here are drills
+
+	Templates *postmortem.Templates // of postmortem drafts; nil: those that come with the program
+	Template  string                // of the draft that close hands over; "": standard
 
 	// GroupsOf, which may be nil, returns the groups of its platform that an
 	// identity is in, as Team.Groups names them; a group with an id and a

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/certmedic/certmedic/incident"
-	"github.com/certmedic/certmedic/incident/postmortem"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -108,7 +107,7 @@ func (d *Desk) completeValue(flag string, add func(...string)) {
 	case "cert":
 		add(d.certificateNames()...)
 	case "template":
-		add(postmortem.BuiltIn...)
+		add(d.o.Templates.Names()...)
 	case "challenge":
 		add(renew.HTTP01, renew.DNS01)
 	case "key":
@@ -163,7 +162,7 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 		case "list":
 			add("open", "all", "search")
 		case "postmortem":
-			add("md", "html", "json", "set", "finished")
+			add("md", "html", "json", "png", "set", "finish", "review", "share")
 		case "temp":
 			add("add", "undo", "list")
 		case "task":

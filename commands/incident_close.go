@@ -33,7 +33,12 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, c.bookError(from, err)
 	}
-	r, err := c.draftReply(ctx, i, "standard", []string{"md", "html", "json"})
+	r, err := c.draftReply(ctx, i, c.d.o.Template, []string{"md", "html", "json", "png"})
+	if bad := (*postmortem.TemplateError)(nil); errors.As(err, &bad) { // it is closed all the same
+		if r, err = c.draftReply(ctx, i, "standard", []string{"md", "html", "json", "png"}); err == nil {
+			r.Body = "The template " + bad.Template + " failed, so this is the standard form: " + clip(bad.Error(), 300)
+		}
+	}
 	if err != nil {
 		return Reply{}, err
 	}
@@ -43,15 +48,18 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 }
 
 func postmortemVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | finished | set section text]", Summary: "the postmortem draft, drawn from the record at any time; set writes your words into a section",
-		Example: "/incident postmortem INC-7 md", Flags: []Flag{{"template", "name", "standard, or brief: summary, impact, timeline and action items"}}}, text: true, run: postmortemRun}
+	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | png | finish | review | share | set section text]", Summary: "the postmortem draft, drawn from the record at any time; set writes your words into a section; finish, review and share say how far it is",
+		Example: "/incident postmortem INC-7 md", Flags: []Flag{{"template", "name", "standard, brief, blog, status-page, or one of your own"},
+			{"anyway", "text", "finish although gaps are left, or out of turn: why"}}}, text: true, run: postmortemRun}
 }
 
 func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 	named := c.takeNamed("")
 	word, _ := c.args.peek()
 	word = strings.ToLower(word)
-	if word == "set" || word == "finished" {
+	to := map[string]string{"finish": incident.DraftFinished, "finished": incident.DraftFinished, "review": incident.DraftReviewed, "reviewed": incident.DraftReviewed,
+		"share": incident.DraftShared, "shared": incident.DraftShared}[word]
+	if word == "set" || to != "" {
 		_, _ = c.args.take()
 		named = c.takeNamed(named)
 	}
@@ -63,7 +71,7 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 		return c.setSection(ctx, i)
 	}
 	forms := []string{"md"}
-	if w, ok := c.args.peek(); ok && word != "finished" {
+	if w, ok := c.args.peek(); ok && to == "" {
 		_, _ = c.args.take()
 		form, err := formOf(w)
 		if err != nil {
@@ -74,14 +82,18 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 	if len(c.args.words) > 0 {
 		return Reply{}, c.v.problem("extra_words", "/"+c.v.Name+" does not take "+quote(c.args.rest())+".")
 	}
-	if word == "finished" {
-		return c.finished(ctx, i)
+	if to != "" {
+		return c.advance(ctx, i, to)
 	}
-	template := strings.ToLower(orElse(c.args.value("template"), "standard"))
-	if !slices.Contains(postmortem.BuiltIn, template) {
-		return Reply{}, Problem{Code: "bad_template", Message: quote(template) + " is not a template: there are " + listed(postmortem.BuiltIn, 5) + ".", Hint: "For example: /incident postmortem " + i.ID + " --template brief"}
+	template, names := strings.ToLower(orElse(c.args.value("template"), c.d.o.Template)), c.d.o.Templates.Names()
+	if template != "" && !slices.Contains(names, template) {
+		return Reply{}, Problem{Code: "bad_template", Message: quote(template) + " is not a template: there are " + listed(names, 12) + ".", Hint: "For example: /incident postmortem " + i.ID + " --template brief"}
 	}
-	return c.draftReply(ctx, i, template, forms)
+	r, err := c.draftReply(ctx, i, template, forms)
+	if bad := (*postmortem.TemplateError)(nil); errors.As(err, &bad) {
+		return Reply{}, Problem{Code: "template_failed", Message: "The template " + bad.Template + " could not be written: " + clip(bad.Error(), 300) + ".", Hint: "The standard form works: /incident postmortem " + i.ID + " --template standard"}
+	}
+	return r, err
 }
 
 // takeNamed takes the id of an incident when one stands next and none was
@@ -133,19 +145,6 @@ func (c *call) setSection(ctx context.Context, i incident.Incident) (Reply, erro
 
 // maxWords is how many characters a person can write for a section.
 const maxWords = 4000
-
-// finished records that the postmortem is finished: nobody is reminded of it.
-func (c *call) finished(ctx context.Context, i incident.Incident) (Reply, error) {
-	from := i
-	i, err := c.d.o.Book.FinishDraft(ctx, i.ID, c.change(""))
-	if errors.Is(err, incident.ErrState) {
-		return Reply{}, Problem{Code: "not_closed", Message: fmt.Sprintf("%s is %s, so its postmortem is not finished.", from.ID, from.Status), Hint: "Close it first: /incident close " + from.ID}
-	}
-	if err != nil {
-		return Reply{}, c.bookError(from, err)
-	}
-	return Reply{State: StateGood, Public: c.public(i), Incident: i.ID, Headline: fmt.Sprintf("The postmortem of %s is finished.", i.ID), Links: []Link{{"draft of " + i.ID, draftPath(i.ID)}}}, nil
-}
 
 // draftReply hands the draft over as files and as a page.
 func (c *call) draftReply(ctx context.Context, i incident.Incident, template string, forms []string) (Reply, error) {

@@ -209,7 +209,11 @@ func (d *Desk) draftOf(ctx context.Context, i incident.Incident, zone *time.Loca
 	if err != nil {
 		return postmortem.Draft{}, fmt.Errorf("history of %s: %w", i.ID, err)
 	}
-	return postmortem.New(postmortem.Record{Incident: i, Timeline: timeline, History: history, Zone: zone, Template: template}), nil
+	draft, err := d.o.Templates.Draft(postmortem.Record{Incident: i, Timeline: timeline, History: history, Zone: zone, Template: template})
+	if err != nil {
+		return draft, fmt.Errorf("draft of %s: %w", i.ID, err)
+	}
+	return draft, nil
 }
 
 // zoneOf is a person's zone; nil when it is UTC or not known.
@@ -226,12 +230,12 @@ func zoneOf(name string) *time.Location {
 
 func formOf(s string) (string, error) {
 	switch f := strings.ToLower(s); f {
-	case "md", "html", "json":
+	case "md", "html", "json", "png":
 		return f, nil
 	case "markdown":
 		return "md", nil
 	}
-	return "", Problem{Code: "bad_form", Message: quote(s) + " is not a form of the draft: there are md, html and json.", Hint: "For example: /incident postmortem INC-7 md"}
+	return "", Problem{Code: "bad_form", Message: quote(s) + " is not a form of the draft: there are md, html, json and png (the picture).", Hint: "For example: /incident postmortem INC-7 md"}
 }
 
 // fileOf makes a file of a draft.
@@ -247,6 +251,9 @@ func fileOf(id string, draft postmortem.Draft, form string) (File, error) {
 	case "json":
 		f.Type = "application/json"
 		f.Data, err = draft.JSON()
+	case "png":
+		f.Name, f.Type, f.Alt = id+"-picture.png", "image/png", draft.Alt()
+		f.Data, err = draft.PNG()
 	}
 	if err != nil {
 		return f, fmt.Errorf("draw the draft of %s as %s: %w", id, form, err)

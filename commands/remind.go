@@ -101,9 +101,16 @@ func (d *Desk) reminder(i incident.Incident, r incident.Reminder, ren renew.Rene
 		add("Close", "/incident close "+i.ID, "primary")
 		snooze = "1d"
 	case r.Kind == incident.WaitDraft:
+		next, label := "finish", "Finished"
 		p.Headline = fmt.Sprintf("The postmortem of %s is not finished; it was closed %s ago.", name, since)
+		switch i.LastDraft().State {
+		case incident.DraftFinished:
+			p.Headline, next, label = fmt.Sprintf("The postmortem of %s is finished since %s, and nobody has reviewed it.", name, since), "review", "Reviewed"
+		case incident.DraftReviewed:
+			p.Headline, next, label = fmt.Sprintf("The postmortem of %s is reviewed since %s, and not shared.", name, since), "share", "Shared"
+		}
 		add("Draft", "/incident postmortem "+i.ID, "primary")
-		add("Finished", "/incident postmortem "+i.ID+" finished", "")
+		add(label, "/incident postmortem "+i.ID+" "+next, "")
 		snooze = "2d"
 	case ren.ID != "":
 		p.Headline = fmt.Sprintf("%s of %s waits for approval since %s: %s.", ren.ID, ren.Ask.Certificate, since, d.asked(ren, r.N))

@@ -21,7 +21,7 @@ func TestEveryChangeTwiceIsOnce(t *testing.T) {
 	lines := []string{"/incident edit E-6 the very first report", "/incident move E-6 -15m", "/incident drop E-6 no", "/incident temp add CDN moved --undo move it back", "/incident temp undo 1 moved back",
 		"/incident task add alert sooner @ben due fri --detect", "/incident task done T-1 it does", "/incident role scribe ben", "/incident rename images and avatars", "/incident started -25m",
 		"/incident detected -10m", "/incident handoff ben", "/incident snooze update 1h", "/incident quiet close", "/incident postmortem set lessons we were lucky",
-		"/incident merge INC-2 INC-1", "/incident cancel INC-1 it was nothing", "/incident reopen INC-1 it was something", "/incident close INC-1 --anyway done", "/incident postmortem finished INC-1"}
+		"/incident merge INC-2 INC-1", "/incident cancel INC-1 it was nothing", "/incident reopen INC-1 it was something", "/incident close INC-1 --anyway done", "/incident postmortem finish INC-1 --anyway nobody knows more", "/incident postmortem review INC-1 --anyway nobody else", "/incident postmortem share INC-1"}
 	count := func() (n int) {
 		for _, id := range []string{"INC-1", "INC-2"} {
 			h, err := r.book.History(ctx, id)

@@ -14,7 +14,7 @@ package incident
 //	incident/tasks                     the last number of an action item
 //	incident/task/00000003             number of the incident of T-3
 //	incident/taskopen/00000003         the same, while it is not done
-//	incident/draft/00000007            "7" while INC-7 is closed and its postmortem not finished
+//	incident/draft/00000007            "7" while INC-7 is closed and its postmortem not shared
 //	incident/remind/00000007           diskReminders
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
@@ -62,33 +62,34 @@ const (
 
 // diskIncident is an incident's record, version 1.
 type diskIncident struct {
-	V            int          `json:"v"`
-	Num          int          `json:"num"`
-	Title        string       `json:"title"`
-	Severity     int          `json:"severity"`
-	Status       string       `json:"status"`
-	Drill        bool         `json:"drill,omitempty"`
-	Private      bool         `json:"private,omitempty"`
-	Certificates []string     `json:"certificates,omitempty"`
-	Owner        string       `json:"owner,omitempty"`
-	Commander    diskPerson   `json:"commander,omitzero"`
-	DeclaredBy   diskPerson   `json:"declared_by,omitzero"`
-	Declared     time.Time    `json:"declared"`
-	Impact       string       `json:"impact,omitempty"`
-	Claims       []diskClaim  `json:"claims,omitempty"` // at most one of each kind and source
-	Temps        []diskTemp   `json:"temps,omitempty"`
-	Tasks        []diskTask   `json:"tasks,omitempty"`
-	Roles        []diskRole   `json:"roles,omitempty"`
-	Invited      []diskPerson `json:"invited,omitempty"`
-	DuplicateOf  int          `json:"duplicate_of,omitempty"`
-	Spoke        time.Time    `json:"spoke,omitzero"`
-	DraftDone    time.Time    `json:"draft_done,omitzero"`
-	Disputes     []diskClaim  `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
-	ImageBytes   int64        `json:"image_bytes,omitempty"`
-	Entries      int          `json:"entries"` // number of the last entry
-	Lines        int          `json:"lines"`   // number of the last line
-	Head         string       `json:"head"`    // hash of the last line
-	Updated      time.Time    `json:"updated"`
+	V            int              `json:"v"`
+	Num          int              `json:"num"`
+	Title        string           `json:"title"`
+	Severity     int              `json:"severity"`
+	Status       string           `json:"status"`
+	Drill        bool             `json:"drill,omitempty"`
+	Private      bool             `json:"private,omitempty"`
+	Certificates []string         `json:"certificates,omitempty"`
+	Owner        string           `json:"owner,omitempty"`
+	Commander    diskPerson       `json:"commander,omitzero"`
+	DeclaredBy   diskPerson       `json:"declared_by,omitzero"`
+	Declared     time.Time        `json:"declared"`
+	Impact       string           `json:"impact,omitempty"`
+	Claims       []diskClaim      `json:"claims,omitempty"` // at most one of each kind and source
+	Temps        []diskTemp       `json:"temps,omitempty"`
+	Tasks        []diskTask       `json:"tasks,omitempty"`
+	Roles        []diskRole       `json:"roles,omitempty"`
+	Invited      []diskPerson     `json:"invited,omitempty"`
+	DuplicateOf  int              `json:"duplicate_of,omitempty"`
+	Spoke        time.Time        `json:"spoke,omitzero"`
+	DraftDone    time.Time        `json:"draft_done,omitzero"`
+	DraftStates  []diskDraftState `json:"draft_states,omitempty"`
+	Disputes     []diskClaim      `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
+	ImageBytes   int64            `json:"image_bytes,omitempty"`
+	Entries      int              `json:"entries"` // number of the last entry
+	Lines        int              `json:"lines"`   // number of the last line
+	Head         string           `json:"head"`    // hash of the last line
+	Updated      time.Time        `json:"updated"`
 }
 
 type diskPerson struct {
@@ -269,7 +270,7 @@ func (r diskIncident) incident() Incident {
 	for n, t := range r.Temps {
 		i.Temps = append(i.Temps, t.temp(n+1))
 	}
-	i.Spoke, i.DraftDone = r.Spoke, r.DraftDone
+	i.Spoke, i.DraftDone, i.DraftStates = r.Spoke, r.DraftDone, r.draftStates()
 	i.Roles = []Role{}
 	for _, o := range r.Roles {
 		i.Roles = append(i.Roles, Role{Name: o.Name, Person: o.Person.person()})

@@ -65,29 +65,30 @@ type Conflict struct {
 
 // Incident is one incident as people see it.
 type Incident struct {
-	ID           string      `json:"id"` // "INC-7"
-	Title        string      `json:"title"`
-	Severity     Severity    `json:"severity"`
-	Status       Status      `json:"status"`
-	Drill        bool        `json:"drill"`
-	Private      bool        `json:"private"`
-	Certificates []string    `json:"certificates"`           // names in the inventory
-	Owner        string      `json:"owner"`                  // team of the first certificate
-	Commander    Person      `json:"commander"`              // zero: none
-	Roles        []Role      `json:"roles"`                  // beside the commander
-	Invited      []Person    `json:"invited,omitempty"`      // made part of it without a role
-	DuplicateOf  string      `json:"duplicate_of,omitempty"` // of a duplicate, also of one merged: "INC-6"
-	DeclaredBy   Person      `json:"declared_by"`
-	Declared     time.Time   `json:"declared"`
-	Impact       string      `json:"impact"`     // said by a person; "" until then
-	Milestones   []Milestone `json:"milestones"` // at most one of each kind, in lifecycle order
-	Conflicts    []Conflict  `json:"conflicts"`
-	Temps        []Temp      `json:"temps"`               // temporary changes, in the order of making
-	Tasks        []Task      `json:"tasks"`               // action items
-	Spoke        time.Time   `json:"spoke,omitzero"`      // when a person last wrote something; zero: nobody did
-	DraftDone    time.Time   `json:"draft_done,omitzero"` // when the postmortem was said to be finished
-	Entries      int         `json:"entries"`             // number of timeline entries, dropped ones included
-	Updated      time.Time   `json:"updated"`
+	ID           string       `json:"id"` // "INC-7"
+	Title        string       `json:"title"`
+	Severity     Severity     `json:"severity"`
+	Status       Status       `json:"status"`
+	Drill        bool         `json:"drill"`
+	Private      bool         `json:"private"`
+	Certificates []string     `json:"certificates"`           // names in the inventory
+	Owner        string       `json:"owner"`                  // team of the first certificate
+	Commander    Person       `json:"commander"`              // zero: none
+	Roles        []Role       `json:"roles"`                  // beside the commander
+	Invited      []Person     `json:"invited,omitempty"`      // made part of it without a role
+	DuplicateOf  string       `json:"duplicate_of,omitempty"` // of a duplicate, also of one merged: "INC-6"
+	DeclaredBy   Person       `json:"declared_by"`
+	Declared     time.Time    `json:"declared"`
+	Impact       string       `json:"impact"`     // said by a person; "" until then
+	Milestones   []Milestone  `json:"milestones"` // at most one of each kind, in lifecycle order
+	Conflicts    []Conflict   `json:"conflicts"`
+	Temps        []Temp       `json:"temps"`                  // temporary changes, in the order of making
+	Tasks        []Task       `json:"tasks"`                  // action items
+	Spoke        time.Time    `json:"spoke,omitzero"`         // when a person last wrote something; zero: nobody did
+	DraftDone    time.Time    `json:"draft_done,omitzero"`    // when the postmortem was said to be finished
+	DraftStates  []DraftState `json:"draft_states,omitempty"` // what the postmortem came to, in order
+	Entries      int          `json:"entries"`                // number of timeline entries, dropped ones included
+	Updated      time.Time    `json:"updated"`
 }
 
 // Milestone returns the milestone of a kind.

@@ -102,7 +102,7 @@ func (b *Book) Reopen(ctx context.Context, id string, c Change) (Incident, error
 		}
 		p.r.unclaim(ResolvedAt)
 		p.r.unclaim(ClosedAt)
-		p.r.DuplicateOf, p.r.DraftDone = 0, time.Time{}
+		p.r.DuplicateOf, p.r.DraftDone, p.r.DraftStates = 0, time.Time{}, nil
 		if err := p.tx.Delete(keyDraft + padded(p.r.Num)); err != nil {
 			return err
 		}

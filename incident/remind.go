@@ -65,9 +65,12 @@ func WaitsOf(i Incident) []Wait {
 		if m, ok := i.Milestone(ResolvedAt); ok {
 			add(WaitClose, m.Recorded, day, day)
 		}
-	case i.Status == Closed && i.DraftDone.IsZero() && !i.Drill:
-		if m, ok := i.Milestone(ClosedAt); ok {
+	case i.Status == Closed && !i.Drill:
+		last := i.LastDraft()
+		if m, ok := i.Milestone(ClosedAt); ok && i.DraftDone.IsZero() {
 			add(WaitDraft, m.Recorded, 5*day, 5*day)
+		} else if last.State == DraftFinished || last.State == DraftReviewed {
+			add(WaitDraft, last.Recorded, 5*day, 5*day)
 		}
 	}
 	for _, t := range i.Tasks {
@@ -241,22 +244,9 @@ func (b *Book) Quiet(ctx context.Context, id, kind string, c Change) (Incident, 
 	})
 }
 
-// FinishDraft records that the postmortem draft is finished; done already, it
-// stays. Only that of a closed incident can be.
+// FinishDraft records that the postmortem draft is finished (see AdvanceDraft).
 func (b *Book) FinishDraft(ctx context.Context, id string, c Change) (Incident, error) {
-	return b.change(ctx, id, c, func(p *page, c Change) error {
-		if !p.r.DraftDone.IsZero() {
-			return nil
-		}
-		if Status(p.r.Status) != Closed {
-			return fmt.Errorf("it is %s: %w", p.r.Status, ErrState)
-		}
-		p.r.DraftDone = p.at
-		if err := p.note(c, NoteKind, "The postmortem is finished.", ChangeEvidence{What: "draft", To: "finished"}); err != nil {
-			return err
-		}
-		return p.tx.Delete(keyDraft + padded(p.r.Num))
-	})
+	return b.AdvanceDraft(ctx, id, DraftFinished, c)
 }
 
 func getReminders(tx store.Tx, num int) (diskReminders, error) {

@@ -130,7 +130,9 @@ func TestRemindersAfterwards(t *testing.T) {
 	step(2 * day)
 	step(day, "T-1") // on its day
 	must[Incident](t)(b.FinishDraft(ctx, id, Change{By: ana}))
-	step(7*day, "T-1")
+	step(4 * day)
+	step(3*day, WaitDraft, "T-1") // finished, and nobody reviewed it
+	must[Incident](t)(b.AdvanceDraft(ctx, id, DraftShared, Change{By: ana, Reason: "nobody else is here"}))
 	step(30*day, "T-1") // said once for the weeks that were missed
 	step(day)
 	if _, _, err := b.DoTask(ctx, "T-1", Change{By: ana}); err != nil {

@@ -155,6 +155,6 @@ func (s *Slack) opOpen(ctx context.Context, channel string, _ say, _ string) (st
 
 func (s *Slack) opFile(ctx context.Context, channel string, y say, _ string) (string, error) {
 	_, err := s.api.UploadFileContext(ctx, slack.UploadFileParameters{Reader: bytes.NewReader(y.File.Data), FileSize: max(len(y.File.Data), 1),
-		Filename: fileName(y.File.Name), Title: fileName(y.File.Name), Channel: channel})
+		Filename: fileName(y.File.Name), Title: fileName(y.File.Name), AltTxt: y.File.Alt, Channel: channel})
 	return "", err
 }

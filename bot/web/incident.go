@@ -308,7 +308,7 @@ type draftPage struct {
 func (s *Site) draft(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	name, form, isFile := strings.Cut(r.PathValue("draft"), ".")
-	if name != "draft" || isFile && form != "md" && form != "html" && form != "json" {
+	if name != "draft" || isFile && form != "md" && form != "html" && form != "json" && form != "png" {
 		s.notFound(w, r)
 		return
 	}

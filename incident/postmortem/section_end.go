@@ -249,7 +249,11 @@ func (w *writer) participants() {
 		n[p.ID] += entries
 	}
 	for _, e := range w.v.entries {
-		add(e.By, 1)
+		if aboutDraft(e) {
+			add(e.By, 0)
+		} else {
+			add(e.By, 1)
+		}
 	}
 	add(w.d.Incident.Commander, 0)
 	for _, r := range w.d.Incident.Roles {

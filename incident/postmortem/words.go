@@ -85,4 +85,23 @@ func (w *writer) paragraphs(last incident.Entry) string {
 }
 
 // state says how far the draft is.
-func (w *writer) state() string { return "draft" }
+func (w *writer) state() string {
+	last := w.d.Incident.LastDraft()
+	if last.State == "" {
+		return "draft"
+	}
+	s := last.State + " by " + escape(last.By.Name) + " at " + w.when(last.At)
+	if last.Reason != "" {
+		s += " all the same: " + escape(last.Reason)
+	}
+	changed := incident.Entry{}
+	for _, one := range sections {
+		if e := w.lastWords(one.name); e.ID != "" && e.Recorded.After(last.Recorded) && e.Recorded.After(changed.Recorded) {
+			changed = e
+		}
+	}
+	if changed.ID != "" {
+		s += "; changed since by " + escape(changed.By.Name) + " at " + w.when(changed.At)
+	}
+	return s
+}
