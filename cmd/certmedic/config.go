@@ -19,20 +19,21 @@ import (
 // config is what certmedic.yaml says. Paths are absolute: a relative one in
 // the file is read from the file's own folder.
 type config struct {
-	File      string
-	Data      string
-	Listen    string
-	Hosts     []string // further Host headers that the pages answer to
-	Teams     []commands.Team
-	People    []commands.Linked
-	Policy    commands.Policy
-	Retain    retainConfig
-	Inventory renew.Inventory
-	Roots     []string // PEM files added to the system's roots for verification
-	Check     checkConfig
-	Slack     slackConfig
-	Hooks     hooksConfig
-	Rehearse  time.Duration // between rehearsals; 0: the engine's default; negative: never
+	File       string
+	Data       string
+	Listen     string
+	Hosts      []string // further Host headers that the pages answer to
+	Teams      []commands.Team
+	People     []commands.Linked
+	Policy     commands.Policy
+	Retain     retainConfig
+	Inventory  renew.Inventory
+	Roots      []string // PEM files added to the system's roots for verification
+	Check      checkConfig
+	Slack      slackConfig
+	Postmortem postmortemConfig
+	Hooks      hooksConfig
+	Rehearse   time.Duration // between rehearsals; 0: the engine's default; negative: never
 }
 
 // checkConfig is how the estate is watched. Zero values: the engine's defaults.
@@ -87,6 +88,7 @@ func (r *yamlReader) config(n node, c *config) {
 		"certificates": func(n node) { c.Inventory.Certificates = r.certificates(n) },
 		"chat":         func(n node) { r.chat(n, c) },
 		"hooks":        func(n node) { c.Hooks = r.hooks(n) },
+		"postmortem":   func(n node) { r.postmortem(n, c) },
 		"trust": func(n node) {
 			r.mapping(n, "trust", fields{"roots": func(n node) { c.Roots = r.pemFiles(n, "trust.roots") }})
 		},

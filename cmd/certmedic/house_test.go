@@ -46,6 +46,7 @@ var owners = []struct {
 	{"github.com/slack-go/slack", []string{"bot/slack"}},
 	{"github.com/bwmarrin/discordgo", []string{"bot/discord"}},
 	{"github.com/yuin/goldmark", []string{"incident/postmortem"}},
+	{"golang.org/x/image", []string{"incident/postmortem"}},
 	{"github.com/letsencrypt/", []string{"renew/renewtest", "cmd/certmedic/drill"}},
 	{"github.com/goccy/go-yaml", []string{"cmd/certmedic"}},
 	{"github.com/spf13/cobra", []string{"cmd/certmedic"}},

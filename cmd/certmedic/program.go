@@ -105,6 +105,7 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	}
 	p.book = incident.NewBook(p.store, time.Now)
 	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, People: cfg.People, Policy: cfg.Policy, GroupsOf: p.groupsOf,
+		Templates: cfg.Postmortem.Templates, Template: cfg.Postmortem.Template,
 		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, MayRead: p.desk.MayRead, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)

@@ -45,3 +45,21 @@ func TestDocs(t *testing.T) {
 		}
 	}
 }
+
+// Every field that a template is given is described.
+func TestDataDocs(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../docs/postmortem.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range dataTypes {
+		_, row, ok := strings.Cut(string(b), "| `"+r.Name()+"` | ")
+		row, _, _ = strings.Cut(row, "\n")
+		for _, f := range fieldsOf(r.Name()) {
+			if !ok || !strings.Contains(row, "`"+f+"` ") {
+				t.Errorf("docs/postmortem.md does not describe %s.%s", r.Name(), f)
+			}
+		}
+	}
+}
