@@ -24,12 +24,16 @@ func long(n int) Record {
 	return r
 }
 
-// BenchmarkDraft makes the draft of 10,000 entries with its picture and page.
+// BenchmarkDraft makes the draft of 10,000 entries with its page and its picture, in both forms.
 func BenchmarkDraft(b *testing.B) {
 	r := long(10000)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := New(r).HTML(); err != nil {
+		d := New(r)
+		if _, err := d.HTML(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := d.PNG(); err != nil {
 			b.Fatal(err)
 		}
 	}
