@@ -15,7 +15,10 @@ package incident
 //	incident/task/00000003             number of the incident of T-3
 //	incident/taskopen/00000003         the same, while it is not done
 //	incident/draft/00000007            "7" while INC-7 is closed and its postmortem not shared
+//	incident/export/00000003           diskRead of T-3, while it is to be exported or read in its tracker
 //	incident/remind/00000007           diskReminders
+//	incident/out/00000007              "7" while an update of INC-7 is under way, or a target shows it
+//	incident/INC-7/update/00000002     diskUpdate of its U-2
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
 //	incident/pin/<sum>                 number of the incident that has that chat message
@@ -33,6 +36,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +62,8 @@ const (
 	keyTaskOpen = "incident/taskopen/"
 	keyDraft    = "incident/draft/"
 	keyRemind   = "incident/remind/"
+	keyExport   = "incident/export/"
+	keyOut      = "incident/out/"
 )
 
 // diskIncident is an incident's record, version 1.
@@ -90,6 +96,11 @@ type diskIncident struct {
 	Lines        int              `json:"lines"`   // number of the last line
 	Head         string           `json:"head"`    // hash of the last line
 	Updated      time.Time        `json:"updated"`
+
+	// Status updates, see update.go.
+	Updates int          `json:"updates,omitempty"` // number of the last one
+	Asking  []diskAsking `json:"asking,omitempty"`  // those that wait for approval
+	Out     *diskOut     `json:"out,omitempty"`     // what is under way outside
 }
 
 type diskPerson struct {
@@ -281,6 +292,10 @@ func (r diskIncident) incident() Incident {
 	if r.DuplicateOf > 0 {
 		i.DuplicateOf = idOf(r.DuplicateOf)
 	}
+	for _, a := range r.Asking {
+		i.Asking = append(i.Asking, Asking{Update: updateName(a.N), Since: a.Since, By: a.By.person()})
+	}
+	i.Updates, i.Shown = r.Updates, slices.Clone(r.out().Open)
 	i.Tasks = []Task{}
 	for _, t := range r.Tasks {
 		i.Tasks = append(i.Tasks, t.task(r.Num))

@@ -84,6 +84,9 @@ type Incident struct {
 	Conflicts    []Conflict   `json:"conflicts"`
 	Temps        []Temp       `json:"temps"`                  // temporary changes, in the order of making
 	Tasks        []Task       `json:"tasks"`                  // action items
+	Updates      int          `json:"updates,omitempty"`      // how many status updates were written
+	Asking       []Asking     `json:"asking,omitempty"`       // those that wait for approval
+	Shown        []string     `json:"shown,omitempty"`        // targets outside that show an incident of it
 	Spoke        time.Time    `json:"spoke,omitzero"`         // when a person last wrote something; zero: nobody did
 	DraftDone    time.Time    `json:"draft_done,omitzero"`    // when the postmortem was said to be finished
 	DraftStates  []DraftState `json:"draft_states,omitempty"` // what the postmortem came to, in order

@@ -16,8 +16,8 @@ import (
 // stopped. So a restart neither loses nor doubles one, and a clock that jumps
 // ahead has each said once, not once for every step that was missed.
 
-// Kinds of what is waited for; action items ("T-3") and renewals that wait for
-// approval ("R-3") are named by their id.
+// Kinds of what is waited for; action items ("T-3"), and status updates ("U-2")
+// and renewals ("R-3") that wait for approval, are named by their id.
 const (
 	WaitCommander = "commander"
 	WaitUpdate    = "update"
@@ -72,6 +72,9 @@ func WaitsOf(i Incident) []Wait {
 		} else if last.State == DraftFinished || last.State == DraftReviewed {
 			add(WaitDraft, last.Recorded, 5*day, 5*day)
 		}
+	}
+	for _, a := range i.Asking {
+		add(a.Update, a.Since, 20*time.Minute, 5*time.Minute, 10*time.Minute, 20*time.Minute)
 	}
 	for _, t := range i.Tasks {
 		if !t.Open() || t.Due.IsZero() {

@@ -40,6 +40,7 @@ type Task struct {
 	DoneBy   Person    `json:"done_by,omitzero"`
 	How      string    `json:"how,omitempty"`
 	DoneIn   string    `json:"done_in,omitempty"`
+	Export   Export    `json:"export,omitzero"` // where it stands in a tracker
 }
 
 // Open reports that it is not done.
@@ -59,11 +60,12 @@ type diskTask struct {
 	DoneBy diskPerson `json:"done_by,omitzero"`
 	How    string     `json:"how,omitempty"`
 	DoneIn int        `json:"done_in,omitempty"`
+	Export diskExport `json:"export,omitzero"`
 }
 
 func (d diskTask) task(num int) Task {
 	t := Task{ID: taskName(d.Num), Incident: idOf(num), Text: d.Text, Kind: d.Kind, Owner: d.Owner.person(), Due: d.Due, By: d.By.person(), At: d.At,
-		Entry: entryName(d.Entry), Done: d.Done, DoneBy: d.DoneBy.person(), How: d.How}
+		Entry: entryName(d.Entry), Done: d.Done, DoneBy: d.DoneBy.person(), How: d.How, Export: d.Export.export()}
 	if d.DoneIn > 0 {
 		t.DoneIn = entryName(d.DoneIn)
 	}
@@ -159,18 +161,7 @@ func (b *Book) DoTask(ctx context.Context, id string, c Change) (Incident, Task,
 	if err != nil {
 		return Incident{}, Task{}, err
 	}
-	num := 0
-	err = b.s.View(ctx, func(tx store.Tx) error {
-		v, err := tx.Get(keyTask + padded(n))
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			return fmt.Errorf("task %s: %w", taskName(n), ErrNotFound)
-		}
-		num, err = strconv.Atoi(string(v))
-		return err
-	})
+	num, err := b.incidentOfTask(ctx, n)
 	if err != nil {
 		return Incident{}, Task{}, err
 	}
