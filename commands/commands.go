@@ -168,6 +168,8 @@ type Options struct {
 	// handle is returned as both. It is asked while somebody waits, so it
 	// answers from what is at hand; what it cannot find out it leaves out.
 	GroupsOf func(ctx context.Context, p Person) []string
+	Updates  Updates   // how status updates leave the rooms
+	Trackers []Tracker // where action items can be kept too
 
 	// Severities says which severity an alert's own word means, beside the
 	// usual ones (alertSeverity).

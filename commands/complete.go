@@ -74,7 +74,7 @@ func (d *Desk) completeVerb(ctx context.Context, group string, words []string, t
 		add(subs(group)...)
 	}
 	if strings.HasPrefix(typed, "-") {
-		for _, f := range v.Flags {
+		for _, f := range v.shown() {
 			if !slices.Contains(words, "--"+f.Name) {
 				add("--" + f.Name)
 			}
@@ -87,13 +87,16 @@ func (d *Desk) completeVerb(ctx context.Context, group string, words []string, t
 	}
 	if name, ok := strings.CutPrefix(last, "--"); ok {
 		if f, known := v.flag(name); known && f.Value != "" {
+			if v.Name == "incident update" && d.completeUpdate(name, add) {
+				return
+			}
 			d.completeValue(name, add)
 			return
 		}
 	}
 	d.completeArgs(ctx, v, rest, room, add)
 	if typed == "" {
-		for _, f := range v.Flags {
+		for _, f := range v.shown() {
 			if !slices.Contains(words, "--"+f.Name) {
 				add("--" + f.Name)
 			}
@@ -163,10 +166,12 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 			add("open", "all", "search")
 		case "postmortem":
 			add("md", "html", "json", "png", "set", "finish", "review", "share")
+		case "update":
+			add("approve", "deny", "retry", "list")
 		case "temp":
 			add("add", "undo", "list")
 		case "task":
-			add("add", "done", "list")
+			add("add", "done", "export", "list")
 		case "role":
 			add(incident.Roles...)
 		case "handoff":

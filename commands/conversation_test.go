@@ -29,6 +29,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	tick                     reminders that are due are said
 //	check media              the engine looks and emits what it saw
 //	rehearse media           the same for the rehearsal
+//	updates approve          targets and trackers are configured (update_test.go), and a policy
+//	press ana@main Send      somebody presses a button of the last answer
+//	deliver                  what is to be delivered outside is, or is not: deliver failed 550 no
+//	exports                  what is to be done in trackers is
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -104,6 +108,15 @@ func play(t *testing.T, r *room, said string) []byte {
 			r.engine.checked(name)
 		case "rehearse":
 			r.rehearsed(name)
+		case "updates":
+			r.configure(rest)
+		case "press":
+			who, where, _ := strings.Cut(name, "@")
+			out.WriteString(draw(r.push(who, where, value)))
+		case "deliver":
+			out.WriteString(r.deliver(rest))
+		case "exports":
+			out.WriteString(r.exports(rest))
 		default:
 			who, where, ok := strings.Cut(word, "@")
 			if !ok {

@@ -75,7 +75,7 @@ func helpOne(v *verb) Reply {
 	if s := v.Short(); s != "" {
 		lines = append(lines, "Short: /"+s)
 	}
-	for _, f := range v.Flags {
+	for _, f := range v.shown() {
 		lines = append(lines, strings.TrimSpace("--"+f.Name+" "+f.Value)+": "+f.Summary)
 	}
 	r.Body = strings.Join(lines, "\n")

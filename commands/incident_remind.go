@@ -12,7 +12,7 @@ import (
 )
 
 func snoozeVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident snooze", Args: "[INC] commander|update|close|draft|T-n|R-n time", Summary: "keep a reminder quiet for a while, on the record",
+	return &verb{Verb: Verb{Name: "incident snooze", Args: "[INC] commander|update|close|draft|T-n|U-n|R-n time", Summary: "keep a reminder quiet for a while, on the record",
 		Example: "/incident snooze update 30m", Public: true, Rare: true}, max: 3, run: func(ctx context.Context, c *call) (Reply, error) {
 		i, kind, err := c.reminderArg(ctx)
 		if err != nil {
@@ -35,7 +35,7 @@ func snoozeVerb() *verb {
 }
 
 func quietVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident quiet", Args: "[INC] commander|update|close|draft|T-n|R-n", Summary: "stop a reminder of one incident, on the record",
+	return &verb{Verb: Verb{Name: "incident quiet", Args: "[INC] commander|update|close|draft|T-n|U-n|R-n", Summary: "stop a reminder of one incident, on the record",
 		Example: "/incident quiet update", Public: true, Rare: true}, max: 2, run: func(ctx context.Context, c *call) (Reply, error) {
 		i, kind, err := c.reminderArg(ctx)
 		if err != nil {
@@ -59,9 +59,9 @@ func (c *call) reminderArg(ctx context.Context) (incident.Incident, string, erro
 	kinds := []string{incident.WaitCommander, incident.WaitUpdate, incident.WaitClose, incident.WaitDraft}
 	word, ok := c.args.take()
 	if !ok {
-		return i, "", c.v.problem("missing_kind", "Name the reminder: "+either(kinds, 5)+", an action item as T-3, or a renewal as R-3.")
+		return i, "", c.v.problem("missing_kind", "Name the reminder: "+either(kinds, 5)+", an action item as T-3, an update as U-2, or a renewal as R-3.")
 	}
-	if up := strings.ToUpper(word); taskID.MatchString(up) || isRenewal(up) {
+	if up := strings.ToUpper(word); taskID.MatchString(up) || updateID.MatchString(up) || isRenewal(up) {
 		return i, up, nil
 	}
 	w := strings.ToLower(word)
@@ -70,7 +70,7 @@ func (c *call) reminderArg(ctx context.Context) (incident.Incident, string, erro
 			return i, k, nil
 		}
 	}
-	p := c.v.problem("bad_kind", quote(word)+" is not a reminder: there are "+either(kinds, 5)+", an action item as T-3, or a renewal as R-3.")
+	p := c.v.problem("bad_kind", quote(word)+" is not a reminder: there are "+either(kinds, 5)+", an action item as T-3, an update as U-2, or a renewal as R-3.")
 	if n := nearest(w, kinds); n != "" {
 		p.Hint = "Did you mean " + n + "? " + p.Hint
 	}

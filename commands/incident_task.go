@@ -13,16 +13,18 @@ import (
 )
 
 func taskVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident task", Args: "[INC] add text [@owner] [due day] | done T-n [how] | list [all]", Summary: "action items: they outlive the incident and stand in the draft",
+	return &verb{Verb: Verb{Name: "incident task", Args: "[INC] add text [@owner] [due day] | done T-n [how] | export T-n | list [all]", Summary: "action items: they outlive the incident and stand in the draft",
 		Example: "/incident task add renew without a person @me due fri", Public: true, Rare: true, Flags: []Flag{
 			{"prevent", "", "it keeps this from happening again (so without a flag)"},
 			{"detect", "", "it notices this sooner"},
 			{"mitigate", "", "it ends this sooner"},
+			{"to", "name", "export: the tracker, github or jira"},
+			{"yes", "", "export: also of a private incident"},
 		}}, text: true, run: task}
 }
 
 func task(ctx context.Context, c *call) (Reply, error) {
-	word, named, err := c.subWord("list", "add", "done", "list")
+	word, named, err := c.subWord("list", "add", "done", "export", "list")
 	if err != nil {
 		return Reply{}, err
 	}
@@ -31,6 +33,8 @@ func task(ctx context.Context, c *call) (Reply, error) {
 		return c.taskAdd(ctx, named)
 	case "done":
 		return c.taskDone(ctx)
+	case "export":
+		return c.taskExport(ctx)
 	}
 	return c.taskList(ctx, named)
 }
@@ -117,34 +121,49 @@ func (c *call) owner(ctx context.Context, name string, i incident.Incident) (inc
 	return p, err
 }
 
-func (c *call) taskDone(ctx context.Context) (Reply, error) {
+// taskArg takes the number of an action item: T-3, or 3.
+func (c *call) taskArg() (string, error) {
 	id, ok := c.args.take()
 	id = strings.ToUpper(strings.TrimRight(id, ".,:"))
 	if ok && taskID.MatchString("T-"+id) {
 		id = "T-" + id
 	}
-	if !taskID.MatchString(id) {
-		p := c.v.problem("missing_task", "Name the action item by its number, as T-3.")
-		if ok {
-			p.Message = quote(id) + " is not the number of an action item, as T-3 is."
-		}
-		p.Hint = "See them: /incident task list"
-		return Reply{}, p
+	if taskID.MatchString(id) {
+		return id, nil
 	}
+	p := c.v.problem("missing_task", "Name the action item by its number, as T-3.")
+	if ok {
+		p.Message = quote(id) + " is not the number of an action item, as T-3 is."
+	}
+	p.Hint = "See them: /incident task list"
+	return "", p
+}
+
+// oneTask finds an action item that the asker may see, and its incident.
+func (c *call) oneTask(ctx context.Context, id string) (incident.Task, incident.Incident, error) {
 	all, err := c.tasks(ctx, true, "")
 	if err != nil {
-		return Reply{}, err
+		return incident.Task{}, incident.Incident{}, err
 	}
 	at := slices.IndexFunc(all, func(t incident.Task) bool { return t.ID == id })
 	if at < 0 {
-		return Reply{}, Problem{Code: "unknown_task", Message: "There is no action item " + id + ".", Hint: "See them: /incident task list all"}
+		return incident.Task{}, incident.Incident{}, Problem{Code: "unknown_task", Message: "There is no action item " + id + ".", Hint: "See them: /incident task list all"}
 	}
-	if t := all[at]; !t.Open() && !c.repeated(ctx, t.Incident) {
-		return Reply{}, Problem{Code: "done", Message: fmt.Sprintf("%s was done by %s at %s.", t.ID, t.DoneBy.Name, stamp(t.Done)), Hint: "See what is open: /incident task list"}
-	}
-	from, err := c.d.incidentByID(ctx, all[at].Incident, c.r.By)
+	i, err := c.d.incidentByID(ctx, all[at].Incident, c.r.By)
+	return all[at], i, err
+}
+
+func (c *call) taskDone(ctx context.Context) (Reply, error) {
+	id, err := c.taskArg()
 	if err != nil {
 		return Reply{}, err
+	}
+	t, from, err := c.oneTask(ctx, id)
+	if err != nil {
+		return Reply{}, err
+	}
+	if !t.Open() && !c.repeated(ctx, t.Incident) {
+		return Reply{}, Problem{Code: "done", Message: fmt.Sprintf("%s was done by %s at %s.", t.ID, t.DoneBy.Name, stamp(t.Done)), Hint: "See what is open: /incident task list"}
 	}
 	i, t, err := c.d.o.Book.DoTask(ctx, id, c.change(c.args.rest()))
 	if err != nil {
@@ -214,7 +233,7 @@ func (c *call) taskList(ctx context.Context, named string) (Reply, error) {
 			state = StateWarning
 		}
 		if n < maxTimeline {
-			r.Table.Rows = append(r.Table.Rows, Row{State: state, Cells: []string{t.ID, clip(oneLine(t.Text), 100), t.Kind, orElse(t.Owner.Name, "nobody"), dueWords(t, now), t.Incident}})
+			r.Table.Rows = append(r.Table.Rows, Row{State: state, Cells: []string{t.ID, clip(oneLine(t.Text), 100), t.Kind, orElse(t.Owner.Name, "nobody"), dueWords(t, now), t.Incident + exportWord(t)}})
 		}
 		if t.Open() && len(r.Buttons) < 3 {
 			r.Buttons = append(r.Buttons, Button{Label: "Done: " + t.ID, Command: "/incident task done " + t.ID, Confirm: "Put on the record that " + t.ID + " is done: " + clip(oneLine(t.Text), 120) + "?"})
@@ -260,4 +279,20 @@ func dueWords(t incident.Task, now time.Time) string {
 		return t.Due.Format(time.DateOnly) + ", overdue"
 	}
 	return t.Due.Format("2006-01-02, Mon")
+}
+
+// exportWord says where an item stands outside, after its incident.
+func exportWord(t incident.Task) string {
+	switch e := t.Export; {
+	case e.IsZero():
+		return ""
+	case e.State == incident.ExportPending:
+		return ", on its way to " + e.Tracker
+	case e.State == incident.ExportFailed:
+		return ", not in " + e.Tracker
+	case e.There == incident.ThereOpen && !t.Open():
+		return ", open as " + e.Ref
+	default:
+		return ", " + e.Ref
+	}
 }

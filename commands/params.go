@@ -26,7 +26,7 @@ func ParamsOf(verb string) []Param {
 	if ps == nil && v.Args != "" {
 		ps = []Param{{Name: "words", Kind: ParamText, Summary: "what would be typed after the verb"}}
 	}
-	for _, f := range v.Flags {
+	for _, f := range v.shown() {
 		ps = append(ps, flagParam(verb, f))
 	}
 	return ps
@@ -69,7 +69,7 @@ func paramWords() map[string][]Param {
 		why     = Param{Name: "why", Kind: ParamText, Summary: "how it is known"}
 		person  = Param{Name: "person", Kind: ParamPerson, Summary: "who: me, or a name", Required: true}
 		other   = Param{Name: "other", Kind: ParamIncident, Summary: "the incident that goes on", Required: true}
-		remind  = Param{Name: "reminder", Kind: ParamWord, Summary: "commander, update, close, draft, an action item as T-3, a renewal as R-3", Required: true}
+		remind  = Param{Name: "reminder", Kind: ParamWord, Summary: "commander, update, close, draft, an action item as T-3, an update as U-2, a renewal as R-3", Required: true}
 	)
 	with := func(p Param, change func(*Param)) Param { change(&p); return p }
 	must := func(p Param) Param { p.Required = true; return p }
@@ -103,12 +103,15 @@ func paramWords() map[string][]Param {
 		"incident impact": {which, with(text, func(p *Param) { p.Summary, p.Required = "what people felt", true })},
 		"incident note": {which, with(text, func(p *Param) { p.Summary, p.Required = "the line for the timeline", true }),
 			{Name: "at", Kind: ParamTime, Summary: "when it was, if not now: 14:05, -20m, yesterday 14:05", Lead: "@ "}},
+		"incident update": {which, with(text, func(p *Param) {
+			p.Summary = "where it stands, for those outside; or approve U-2, deny U-2, retry U-2, list"
+		})},
 		"incident edit": {which, entry, with(text, func(p *Param) { p.Summary, p.Required = "what it should read", true })},
 		"incident drop": {which, entry, with(why, func(p *Param) { p.Summary = "why it goes" })},
 		"incident move": {which, entry, when},
 		"incident temp": {which, choice("do", "what to do", true, "add", "undo", "list"), {Name: "number", Kind: ParamWord, Summary: "of undo: which one, as 1"},
 			with(text, func(p *Param) { p.Summary = "what was changed, or how it was undone" })},
-		"incident task": {which, choice("do", "what to do", true, "add", "done", "list"), {Name: "task", Kind: ParamWord, Summary: "of done: which one, as T-3"},
+		"incident task": {which, choice("do", "what to do", true, "add", "done", "export", "list"), {Name: "task", Kind: ParamWord, Summary: "of done and export: which one, as T-3"},
 			with(text, func(p *Param) { p.Summary = "what is to be done, or how it was done" }),
 			{Name: "owner", Kind: ParamPerson, Summary: "a person or a team", Lead: "@"}, {Name: "due", Kind: ParamWord, Summary: "the day: fri, 2026-12-01", Lead: "due "}},
 		"incident role":       {which, choice("role", "the role", true, incident.Roles...), person},

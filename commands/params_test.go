@@ -28,6 +28,7 @@ var exampleFields = map[string]map[string]string{
 	"incident lead":       {"person": "me"},
 	"incident impact":     {"text": "images did not load for 40 minutes"},
 	"incident note":       {"text": "first report", "at": "01:52Z"},
+	"incident update":     {"text": "images load again on two of four hosts"},
 	"incident edit":       {"entry": "E-5", "text": "the first report came from the forum"},
 	"incident drop":       {"entry": "E-5", "why": "it was about another service"},
 	"incident move":       {"entry": "E-5", "time": "01:49Z"},
@@ -84,7 +85,7 @@ func TestParamsOf(t *testing.T) {
 				t.Errorf("%s %s: a flag is never required", v.Name, p.Name)
 			}
 		}
-		for _, f := range v.Flags {
+		for _, f := range v.shown() {
 			if !seen[f.Name] {
 				t.Errorf("%s has no parameter for --%s", v.Name, f.Name)
 			}

@@ -54,7 +54,7 @@ var rights = map[string]string{
 	"incident impact": NeedsDeclare, "incident note": NeedsDeclare, "incident edit": NeedsDeclare, "incident drop": NeedsDeclare,
 	"incident move": NeedsDeclare, "incident temp": NeedsDeclare, "incident task": NeedsDeclare, "incident role": NeedsDeclare,
 	"incident handoff": NeedsDeclare, "incident rename": NeedsDeclare, "incident started": NeedsDeclare, "incident detected": NeedsDeclare,
-	"incident snooze": NeedsDeclare, "incident quiet": NeedsDeclare, "incident invite": NeedsDeclare,
+	"incident snooze": NeedsDeclare, "incident quiet": NeedsDeclare, "incident update": NeedsDeclare, "incident invite": NeedsDeclare,
 	"incident resolve": NeedsClose, "incident close": NeedsClose, "incident reopen": NeedsClose, "incident cancel": NeedsClose,
 	"incident duplicate": NeedsClose, "incident merge": NeedsClose,
 }

@@ -28,7 +28,7 @@ func Reference() []byte {
 		fmt.Fprintf(&b, "\n\n    %s\n", v.Example)
 		if len(v.Flags) > 0 {
 			b.WriteString("\n| flag | |\n|---|---|\n")
-			for _, f := range v.Flags {
+			for _, f := range v.shown() {
 				fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSpace("--"+f.Name+" "+f.Value), strings.ReplaceAll(f.Summary, "|", "\\|"))
 			}
 		}

@@ -96,6 +96,7 @@ func (d *Desk) reminder(i incident.Incident, r incident.Reminder, ren renew.Rene
 		p.Headline = fmt.Sprintf("Nobody has written anything about %s for %s; it is %s.", name, since, i.Status)
 		p.Body = "Say where it stands, also when nothing changed: /incident note " + i.ID + " still waiting for the CA"
 		add("Show", "/incident show "+i.ID, "")
+		add("Draft an update", "/incident update "+i.ID+" --draft external", "")
 	case r.Kind == incident.WaitClose:
 		p.Headline = fmt.Sprintf("%s is resolved since %s and not closed.", name, since)
 		add("Close", "/incident close "+i.ID, "primary")
@@ -112,6 +113,11 @@ func (d *Desk) reminder(i incident.Incident, r incident.Reminder, ren renew.Rene
 		add("Draft", "/incident postmortem "+i.ID, "primary")
 		add(label, "/incident postmortem "+i.ID+" "+next, "")
 		snooze = "2d"
+	case updateID.MatchString(r.Kind):
+		w := waitingUpdate(i, r.Kind, "")
+		p.Headline, p.Buttons = fmt.Sprintf("%s It was written %s ago.", w.Headline, since), w.Buttons
+		p.Body = "What it says: /incident update list " + i.ID
+		snooze = "10m"
 	case ren.ID != "":
 		p.Headline = fmt.Sprintf("%s of %s waits for approval since %s: %s.", ren.ID, ren.Ask.Certificate, since, d.asked(ren, r.N))
 		p.Body = name + " waits for it."
@@ -129,7 +135,10 @@ func (d *Desk) reminder(i incident.Incident, r incident.Reminder, ren renew.Rene
 			when = "was due " + t.Due.Format(time.DateOnly)
 		}
 		p.Headline = fmt.Sprintf("%s of %s %s: %s. Owner: %s.", t.ID, i.ID, when, strings.TrimRight(clip(oneLine(t.Text), 120), "."), orElse(t.Owner.Name, "nobody yet"))
-		add("Done", "/incident task done "+t.ID, "primary")
+		if p.Body = t.Export.URL; t.Export.IsZero() && len(d.o.Trackers) == 1 && !i.Private {
+			add("Export to "+d.o.Trackers[0].Name, "/incident task export "+t.ID, "")
+		}
+		p.Buttons = append([]Button{{Label: "Done", Command: "/incident task done " + t.ID, Style: "primary"}}, p.Buttons...)
 		snooze = "2d"
 	}
 	add("Snooze "+snooze, fmt.Sprintf("/incident snooze %s %s %s", i.ID, r.Kind, snooze), "")

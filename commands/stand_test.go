@@ -522,6 +522,7 @@ type room struct {
 	book   *incident.Book
 	desk   *commands.Desk
 	posts  []commands.Post
+	shown  []commands.Reply // with buttons
 	n      int
 }
 
@@ -554,7 +555,11 @@ func person(name string) commands.Person {
 func (r *room) say(who, where, text string) commands.Reply {
 	r.clock.add(10 * time.Second)
 	r.n++
-	return r.desk.Do(context.Background(), commands.Request{ID: fmt.Sprintf("d-%d", r.n), Text: text, By: person(who), Room: where, At: r.clock.now()}, r.post)
+	p := r.desk.Do(context.Background(), commands.Request{ID: fmt.Sprintf("d-%d", r.n), Text: text, By: person(who), Room: where, At: r.clock.now()}, r.post)
+	if len(p.Buttons) > 0 {
+		r.shown = append(r.shown, p)
+	}
+	return p
 }
 
 // must types a line that has to work.

@@ -24,7 +24,17 @@ type Verb struct {
 type Flag struct {
 	Name    string // "reason"
 	Value   string // "text" (all up to the next flag), "time", a word for one word; "": a switch
-	Summary string
+	Summary string // "": buttons alone use it, and people are not told
+}
+
+// shown are the flags that people are told of.
+func (v Verb) shown() (all []Flag) {
+	for _, f := range v.Flags {
+		if f.Summary != "" {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // verb is a Verb with what it does.
@@ -67,7 +77,7 @@ func allVerbs() []*verb {
 		helpVerb(),
 		certcheckVerb(), rehearseVerb(), whoVerb(),
 		renewVerb(), approveVerb(), denyVerb(), stopVerb(), resumeVerb(), rollbackVerb(), renewStatusVerb(),
-		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(),
+		incidentVerb(), declareVerb(), statusVerb(), sevVerb(), leadVerb(), impactVerb(), noteVerb(), updateVerb(),
 		editVerb(), dropVerb(), moveVerb(), tempVerb(), taskVerb(),
 		roleVerb(), inviteVerb(), handoffVerb(), renameVerb(), startedVerb(), detectedVerb(), reopenVerb(), cancelVerb(), duplicateVerb(), mergeVerb(), snoozeVerb(), quietVerb(),
 		timelineVerb(), showVerb(), listVerb(), statsVerb(), resolveVerb(), closeVerb(), postmortemVerb(), exportVerb(),
@@ -99,7 +109,7 @@ func (v Verb) Usage() string {
 	if v.Args != "" {
 		u += " " + v.Args
 	}
-	for _, f := range v.Flags {
+	for _, f := range v.shown() {
 		u += " [--" + f.Name
 		if f.Value != "" {
 			u += " " + f.Value
@@ -125,7 +135,7 @@ func (v *verb) knows(name string) bool {
 
 func (v *verb) flagNames() []string {
 	var names []string
-	for _, f := range v.Flags {
+	for _, f := range v.shown() {
 		names = append(names, f.Name)
 	}
 	return names
@@ -176,7 +186,7 @@ func subs(group string) []string {
 // ownAlias maps other second words that people try to the verb that they mean.
 var ownAlias = map[string]string{
 	"incident severity": "incident sev", "incident commander": "incident lead", "incident draft": "incident postmortem",
-	"incident open": "incident declare", "incident new": "incident declare", "incident ls": "incident list",
+	"incident announce": "incident update", "incident publish": "incident update", "incident statuspage": "incident update", "incident open": "incident declare", "incident new": "incident declare", "incident ls": "incident list",
 	"renew cancel": "renew stop", "certcheck owner": "certcheck who", "certcheck preflight": "certcheck rehearse",
 }
 
