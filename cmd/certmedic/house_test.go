@@ -30,7 +30,9 @@ var rooms = map[string][]string{
 	"bot":                 {"commands"},
 	"bot/bottest":         {"bot", "commands"},
 	"bot/console":         {"bot", "commands"},
+	"bot/notify":          {"bot", "commands"}, // floor 4 too: updates leave through it as words leave through bot/slack
 	"bot/slack":           {"bot", "commands"},
+	"bot/tracker":         {"bot", "commands"}, // likewise for action items
 	"bot/web":             {"bot", "commands"},
 	".ci/report":          {},
 }
@@ -45,6 +47,8 @@ var owners = []struct {
 	{"github.com/go-acme/lego/", []string{"renew/acme"}},
 	{"github.com/slack-go/slack", []string{"bot/slack"}},
 	{"github.com/bwmarrin/discordgo", []string{"bot/discord"}},
+	{"github.com/wneessen/go-mail", []string{"bot/notify"}},
+	{"github.com/google/go-github/", []string{"bot/tracker"}},
 	{"github.com/yuin/goldmark", []string{"incident/postmortem"}},
 	{"golang.org/x/image", []string{"incident/postmortem"}},
 	{"github.com/letsencrypt/", []string{"renew/renewtest", "cmd/certmedic/drill"}},
