@@ -33,6 +33,8 @@ type config struct {
 	Slack      slackConfig
 	Postmortem postmortemConfig
 	Hooks      hooksConfig
+	Updates    updatesConfig
+	Tasks      tasksConfig
 	Rehearse   time.Duration // between rehearsals; 0: the engine's default; negative: never
 }
 
@@ -89,6 +91,8 @@ func (r *yamlReader) config(n node, c *config) {
 		"chat":         func(n node) { r.chat(n, c) },
 		"hooks":        func(n node) { c.Hooks = r.hooks(n) },
 		"postmortem":   func(n node) { r.postmortem(n, c) },
+		"updates":      func(n node) { c.Updates = r.updates(n) },
+		"tasks":        func(n node) { c.Tasks = r.tasks(n) },
 		"trust": func(n node) {
 			r.mapping(n, "trust", fields{"roots": func(n node) { c.Roots = r.pemFiles(n, "trust.roots") }})
 		},
@@ -158,7 +162,10 @@ func (r *yamlReader) issuers(n node) []renew.Issuer {
 
 // references checks what one part of the file says of another.
 func (r *yamlReader) references(c config) {
-	issuers, teams := map[string]bool{}, map[string]bool{}
+	issuers, teams, certificates := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, x := range c.Inventory.Certificates {
+		certificates[x.Name] = true
+	}
 	for _, i := range c.Inventory.Issuers {
 		issuers[i.Name] = true
 	}
@@ -177,8 +184,11 @@ func (r *yamlReader) references(c config) {
 	}
 	for _, ref := range r.refs {
 		set := teams
-		if ref.kind == "issuer" {
+		switch ref.kind {
+		case "issuer":
 			set = issuers
+		case "certificate":
+			set = certificates
 		}
 		known(ref.at, ref.kind, ref.name, ref.owner, set)
 	}

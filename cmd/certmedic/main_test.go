@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -15,6 +16,7 @@ import (
 const asProgram = "CERTMEDIC_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	pauses.retry, pauses.every, pauses.settle, pauses.pace = 20*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond, 0
 	// A demo's hosts run this binary as `certmedic estate ...`, without our environment.
 	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "estate" {
 		main()

@@ -42,6 +42,8 @@ type program struct {
 	groups []func(ctx context.Context, p commands.Person) []string // of chat platforms, see groupsOf
 	hooks  *web.Hooks                                              // alerts of other systems; set when it listens
 
+	outside []outside // what delivers updates and action items
+
 	listener net.Listener
 	stops    []stop
 }
@@ -106,16 +108,19 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	p.book = incident.NewBook(p.store, time.Now)
 	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, People: cfg.People, Policy: cfg.Policy, GroupsOf: p.groupsOf,
 		Templates: cfg.Postmortem.Templates, Template: cfg.Postmortem.Template,
-		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain})
+		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain, Updates: cfg.Updates.desk(), Trackers: cfg.Tasks.desk()})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, MayRead: p.desk.MayRead, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)
 	if !o.Listen {
-		return p, nil
+		return p, p.openOutside(roots)
 	}
 	if err := p.listen(); err != nil {
 		return nil, err
 	}
 	if err := p.openHooks(); err != nil {
+		return nil, err
+	}
+	if err := p.openOutside(roots); err != nil {
 		return nil, err
 	}
 	return p, p.openSlack()
@@ -209,6 +214,9 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	}
 	if p.slack != nil {
 		start("slack", func() ([]string, error) { return nil, p.slack.Run(ctx) })
+	}
+	for _, o := range p.outside {
+		start(o.name, func() ([]string, error) { o.run(ctx, incidents{p}.Changed(ctx)); return nil, nil })
 	}
 	if p.o.Console != nil {
 		c := *p.o.Console
