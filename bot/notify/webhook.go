@@ -6,7 +6,7 @@ package notify
 //
 //	X-Certmedic-Delivery:  INC-7/U-2/hook
 //	X-Certmedic-Timestamp: 1795312460
-//	X-Certmedic-Signature: v1=HEX(HMAC-SHA256(secret, timestamp + "." + body))
+//	X-Certmedic-Signature: v1=HEX(HMAC-SHA256(secret, "v1:" + timestamp + ":" + body))
 
 import (
 	"bytes"
@@ -46,7 +46,7 @@ type Webhook struct {
 // Sign returns the value of the header X-Certmedic-Signature.
 func Sign(secret, timestamp string, body []byte) string {
 	h := hmac.New(sha256.New, []byte(secret))
-	h.Write([]byte(timestamp + "."))
+	h.Write([]byte("v1:" + timestamp + ":"))
 	h.Write(body)
 	return "v1=" + hex.EncodeToString(h.Sum(nil))
 }

@@ -103,7 +103,11 @@ func newStand(t testing.TB) *stand {
 func (x *stand) say(line string) commands.Reply {
 	x.t.Helper()
 	x.n++
-	r := x.desk.Do(context.Background(), commands.Request{ID: fmt.Sprint(x.n), Text: line, By: commands.Person{ID: "web:ana", Name: "ana", Platform: "web"}, Room: "INC-1"}, x.post)
+	room := "INC-1"
+	if strings.HasPrefix(line, "/incident declare") {
+		room = "main"
+	}
+	r := x.desk.Do(context.Background(), commands.Request{ID: fmt.Sprint(x.n), Text: line, By: commands.Person{ID: "web:ana", Name: "ana", Platform: "web"}, Room: room}, x.post)
 	if !r.Problem.IsZero() {
 		x.t.Fatalf("%s: %+v", line, r.Problem)
 	}
