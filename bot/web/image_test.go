@@ -40,3 +40,26 @@ func TestPinnedImages(t *testing.T) {
 		t.Error(status)
 	}
 }
+
+// An incident's page has its temporary changes, action items, roles, and what
+// stands behind a rehearsal and an alert.
+func TestIncidentsParts(t *testing.T) {
+	t.Parallel()
+	d := &record{parts: true}
+	h := build(t, func(o *Options) { o.Pages = d })
+	d.entries = []incident.Entry{
+		{ID: "E-9", At: atNight, Recorded: atNight, Kind: incident.Rehearsal, By: medic, Text: "The rehearsal failed.", Version: 1, Evidence: incident.Evidence{Rehearsal: incident.RehearsalEvidence{Certificate: "media",
+			Faults: []incident.RehearsalFault{{Level: "http-01", Subject: "media.example.com", Addresses: "192.0.2.13", Finding: "http01_path", Cause: "it answers 404 <b>"}}}}},
+		{ID: "E-10", At: atNight, Recorded: atNight, Kind: incident.Alert, By: medic, Text: "Alert in main.", Version: 1, Evidence: incident.Evidence{Alert: incident.AlertEvidence{Certificate: "media", Room: "main", Key: "k"}}},
+	}
+	_, page := h.get(t, h.browser(t), "/incident/INC-7")
+	for _, want := range []string{"Temporary changes", "the CDN points to the old hosts", "> stands</span>", "> undone</span>", "To undo: set the CNAME back", "set back", "Action items", "> overdue</span>", "> done</span>", "renew without a person",
+		"<dt>scribe</dt><dd>ben</dd>", "<dt>Invited</dt><dd>cho, dan</dd>", "http01 path", "it answers 404 &lt;b&gt;", "failed: it could not have been renewed", "<dt>Posted in</dt><dd>main</dd>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	if strings.Contains(page, "404 <b>") {
+		t.Error("markup of a stranger")
+	}
+}

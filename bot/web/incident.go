@@ -127,6 +127,7 @@ type entryView struct {
 	Hosts                    []commands.Row
 	Output                   string
 	Images                   []imageView
+	Faults                   []commands.Row // of a rehearsal
 }
 
 // imageView is an image of a pinned message; Path is "" when it was not kept.
@@ -145,6 +146,9 @@ type incidentPage struct {
 	Rows      []estateRow
 	Picture   template.HTML
 }
+
+// Late reports that a day is over everywhere.
+func (p incidentPage) Late(due time.Time) bool { return p.Now.After(due.Add(24 * time.Hour)) }
 
 // picture is the chart of the outage, as the draft draws it, or "".
 func picture(draft []byte) template.HTML {
@@ -245,6 +249,28 @@ func entryViews(p commands.IncidentPage) []entryView {
 				fact("Alerts", fmt.Sprint(a.Count))
 			}
 			fact("Their link", a.Link)
+		} else if a.Certificate != "" {
+			fact("Certificate", a.Certificate)
+			fact("Posted in", a.Room)
+		}
+		if h := e.Evidence.Rehearsal; h.Certificate != "" {
+			fact("Certificate", h.Certificate)
+			fact("Rehearsal", map[bool]string{true: "good: it could have been renewed", false: "failed: it could not have been renewed"}[h.OK])
+			if !h.LastGood.IsZero() {
+				fact("Last good", stamp(h.LastGood))
+			} else if !h.OK {
+				fact("Last good", "never")
+			}
+			for _, f := range h.Faults {
+				v.Faults = append(v.Faults, commands.Row{State: commands.StateCritical, Cells: []string{f.Level, f.Subject, f.Addresses, strings.ReplaceAll(f.Finding, "_", " "), f.Cause}})
+			}
+		}
+		if f := e.Evidence.Forgotten; len(f.Lines) > 0 {
+			fact("Stands there now", f.As)
+			fact("Lines rewritten", fmt.Sprint(len(f.Lines)))
+		}
+		if !e.Evidence.Check.Overdue.IsZero() {
+			fact("Renewal overdue since", stamp(e.Evidence.Check.Overdue))
 		}
 		if c := e.Evidence.Change; c.What != "" {
 			fact("Changed", c.What)

@@ -22,6 +22,7 @@ type record struct {
 	imageType string // of the pinned image; "": image/png
 	entries   []incident.Entry
 	status    incident.Status
+	parts     bool // with temporary changes, action items and roles
 }
 
 var atNight = time.Date(2026, 11, 22, 2, 11, 0, 0, time.UTC)
@@ -96,6 +97,13 @@ func (d *record) incident() incident.Incident {
 	}
 	if i.Status == "" {
 		i.Status = incident.Investigating
+	}
+	if d.parts {
+		i.Temps = []incident.Temp{{N: 1, Text: "the CDN points to the old hosts", Undo: "set the CNAME back", By: anaOnCall, At: at("02:00:00"), Entry: "E-3"},
+			{N: 2, Text: "caching is off", By: anaOnCall, At: at("02:00:00"), Entry: "E-4", Undone: at("02:10:00"), UndoneBy: anaOnCall, How: "set back"}}
+		i.Tasks = []incident.Task{{ID: "T-1", Text: "renew without a person", Kind: "prevent", Owner: anaOnCall, Due: atNight.AddDate(0, 0, -3), Entry: "E-5"}, {ID: "T-2", Text: "alert sooner", Kind: "detect", Entry: "E-6", Done: at("02:10:00"), DoneBy: anaOnCall}}
+		i.Roles = []incident.Role{{Name: "scribe", Person: incident.Person{ID: "web:ben", Name: "ben"}}}
+		i.Invited = []incident.Person{{ID: "web:cho", Name: "cho"}, {ID: "web:dan", Name: "dan"}}
 	}
 	return i
 }
