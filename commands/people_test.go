@@ -255,3 +255,28 @@ func TestPolicyOfForms(t *testing.T) {
 		}
 	}
 }
+
+// Where only owners look, a page of nothing in particular is every owner's.
+func TestPolicyOfPages(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	r := linkedRoom(t, func(o *commands.Options) { o.Policy.Look = []string{commands.Owner} })
+	for name, allowed := range map[string]bool{"ben": true, "cleo": true, "zoe": false, "": false} {
+		by := commands.Person{ID: "web:" + name, Name: name, Platform: "web"}
+		_, e1 := r.desk.EstatePage(ctx, by)
+		_, e2 := r.desk.CertificatePage(ctx, "media", by)
+		_, e3 := r.desk.IncidentsPage(ctx, "", by)
+		for n, err := range []error{e1, e2, e3} {
+			var p commands.Problem
+			if errors.As(err, &p); (p.Code == "not_allowed") == allowed || err != nil && p.Code != "not_allowed" {
+				t.Errorf("%q, page %d: %v", name, n, err)
+			}
+		}
+		if r.desk.MayRead(ctx, "main", by.ID) != allowed {
+			t.Errorf("%q may read the main room: %t", name, !allowed)
+		}
+		if p := r.as(by, "main", "/incident list"); (p.Problem.Code == "not_allowed") == allowed {
+			t.Errorf("%q: %+v", name, p.Problem)
+		}
+	}
+}

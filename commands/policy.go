@@ -95,9 +95,7 @@ func (c *call) allowed(ctx context.Context) error {
 	if slices.Contains(list, Owner) {
 		var known bool
 		if of, owners, known = c.owners(ctx); !known { // who owns anything may find out what is wrong with the line
-			for _, cert := range c.d.o.Renewer.Inventory().Certificates {
-				owners = append(owners, cert.Owner)
-			}
+			of, owners = "", nil
 		}
 	}
 	return c.d.may(ctx, c.r.By, right, of, owners, c.retype())
@@ -124,9 +122,16 @@ func (c *call) right() string {
 	return c.v.Needs
 }
 
-// may refuses a right on something (of, "" for everything) that teams own.
-// Nobody owns it, or nobody is in the team: then it is as for members.
+// may refuses a right on something that teams own. Nobody owns it, or nobody is
+// in the team: then it is as for members. of is "" for nothing in particular:
+// then every owner of anything has it.
 func (d *Desk) may(ctx context.Context, by Person, right, of string, owners []string, line string) error {
+	if of == "" {
+		owners = nil
+		for _, cert := range d.o.Renewer.Inventory().Certificates {
+			owners = append(owners, cert.Owner)
+		}
+	}
 	var teams []string
 	owner := false
 	for _, name := range d.o.Policy.of(right) {
