@@ -266,7 +266,7 @@ func stop(t *testing.T, s *suite) {
 func messages(t *testing.T, rooms *bot.Rooms) []bot.Message {
 	t.Helper()
 	var all []bot.Message
-	for _, id := range []string{"web:ana", "console:ana", "slack:U0ANA"} {
+	for _, id := range []string{"web:ana", "console:ana", "slack:U0ANA", "discord:" + DiscordUser("ana")} {
 		ms, err := rooms.Messages(context.Background(), "main", id, 0)
 		if err != nil {
 			t.Fatal(err)

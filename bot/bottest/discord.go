@@ -27,6 +27,7 @@ import (
 //	bottest.DiscordApp, DiscordGuild, DiscordMain (#tls), DiscordCategory
 //	f.Endpoint = url      // interactions by signed HTTP; "": by the gateway
 //	f.Heartbeat = 50 * time.Millisecond // before connecting; 41.25 s otherwise
+//	f.Identify = 5 * time.Second // before connecting: one identify in this time, as the real one; 0: any number
 //
 // # People: ana, ben, carl, and gus, who may not see private channels
 //
@@ -44,7 +45,7 @@ import (
 //	ask.Text()       // what its person sees of it now: the answer, its edits, its follow-ups
 //	ask.Message(), ask.Followups(), ask.Modal(), ask.Choices(), ask.Ephemeral(), ask.Refused
 //	f.Seen(person, channel), f.Raw(person, channel), f.Pings() // who was notified by whom
-//	f.Channel(nameOrID), f.Channels(), f.Message(channel, id), f.Commands(guildOrEmpty), f.Calls(op)
+//	f.Channel(nameOrID), f.Channels(), f.Message(channel, id), f.JSON(channel, id), f.Commands(guildOrEmpty), f.Calls(op)
 //
 // # Faults
 //
@@ -82,6 +83,7 @@ type Discord struct {
 	Endpoint  string        // where interactions are POSTed, signed; "": the gateway
 	Heartbeat time.Duration // what hello asks for
 	Retry     time.Duration // what an injected 429 asks to wait
+	Identify  time.Duration // who identifies sooner after another gets op 9; 0: nobody does
 
 	t        testing.TB
 	contract *discordContract
@@ -128,6 +130,7 @@ func NewDiscord(t testing.TB) *Discord {
 	f.populate()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", f.api)
+	mux.HandleFunc("/gateway", f.socket)
 	mux.HandleFunc("/gateway/", f.socket)
 	mux.HandleFunc("/files/", f.file)
 	f.Server = httptest.NewServer(mux)

@@ -10,7 +10,11 @@ import (
 // This file holds the fake Discord's operations on the guild, channels and
 // threads.
 
-func (f *Discord) getMe(*discordAsked) (any, *discordError) { return f.userJSON(DiscordApp), nil }
+func (f *Discord) getMe(*discordAsked) (any, *discordError) {
+	u := f.userJSON(DiscordApp)
+	u["mfa_enabled"], u["locale"], u["verified"] = true, "en-GB", true
+	return u, nil
+}
 
 func (f *Discord) getUser(c *discordAsked) (any, *discordError) {
 	if f.users[c.Vars["user_id"]] == nil {
@@ -20,25 +24,17 @@ func (f *Discord) getUser(c *discordAsked) (any, *discordError) {
 }
 
 func (f *Discord) getMyGuilds(*discordAsked) (any, *discordError) {
-	return []any{map[string]any{"id": DiscordGuild, "name": "Harbour", "icon": nil, "owner": false, "permissions": strconv.FormatInt(f.permissions(DiscordApp, nil), 10), "features": []any{}}}, nil
+	return []any{map[string]any{"id": DiscordGuild, "name": "Harbour", "icon": nil, "banner": nil, "owner": false, "permissions": strconv.FormatInt(f.permissions(DiscordApp, nil), 10), "features": []any{}}}, nil
 }
 
 func (f *Discord) getApplication(*discordAsked) (any, *discordError) {
 	a := map[string]any{"id": DiscordApp, "name": "certmedic", "description": "", "icon": nil, "bot_public": false, "bot_require_code_grant": false, "verify_key": f.PublicKey(), "flags": 0, "bot": f.userJSON(DiscordApp),
-		"owner": map[string]any{"id": DiscordUser("carl"), "username": "carl", "discriminator": "0"}, "interactions_endpoint_url": nil}
+		"owner": f.userJSON(DiscordUser("carl")), "interactions_endpoint_url": nil, "type": nil, "flags_new": "0", "redirect_uris": []any{}, "role_connections_verification_url": nil, "approximate_guild_count": 1,
+		"approximate_user_install_count": 0, "approximate_user_authorization_count": 0, "explicit_content_filter": 0, "team": nil, "eligible_oauth2_scopes": []any{}}
 	if f.Endpoint != "" {
 		a["interactions_endpoint_url"] = f.Endpoint
 	}
 	return a, nil
-}
-
-func (f *Discord) guildJSON() map[string]any {
-	roles := []any{}
-	for _, r := range f.roles {
-		roles = append(roles, f.roleJSON(r))
-	}
-	return map[string]any{"id": DiscordGuild, "name": "Harbour", "owner_id": DiscordUser("carl"), "roles": roles, "emojis": []any{}, "features": []any{}, "preferred_locale": "en-GB", "verification_level": 0,
-		"default_message_notifications": 1, "explicit_content_filter": 0, "mfa_level": 0, "afk_timeout": 300, "system_channel_id": nil, "premium_tier": 0, "nsfw_level": 0, "stickers": []any{}}
 }
 
 func (f *Discord) getGuild(*discordAsked) (any, *discordError) { return f.guildJSON(), nil }

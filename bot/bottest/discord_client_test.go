@@ -3,6 +3,7 @@ package bottest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -131,6 +132,7 @@ func (st *stand) do(method, path, kind string, body io.Reader) response {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	a := response{status: resp.StatusCode, text: string(b), header: resp.Header, err: err}
+	st.conforms(method, path, a)
 	if json.Unmarshal(b, &a.body) == nil {
 		if m, ok := a.body.(object); ok {
 			if c, ok := m["code"].(float64); ok {
@@ -254,6 +256,16 @@ func (l *link) closed(code int) {
 			}
 			return
 		}
+	}
+}
+
+// cut is that the connection ends without a close frame.
+func (l *link) cut() {
+	l.t.Helper()
+	_, err := l.next()
+	var closed *websocket.CloseError
+	if e, ok := err.(interface{ Timeout() bool }); err == nil || ok && e.Timeout() || errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
+		l.t.Errorf("the connection is not cut: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ func (f *Discord) setCommands(c *discordAsked) (any, *discordError) {
 		made := map[string]any{"type": float64(1), "description": "", "application_id": DiscordApp, "default_member_permissions": nil, "version": f.id()}
 		for k, v := range one {
 			if v != nil {
-				made[k] = v
+				made[k] = withoutNulls(v)
 			}
 		}
 		made["id"] = f.id()
@@ -38,6 +38,27 @@ func (f *Discord) setCommands(c *discordAsked) (any, *discordError) {
 	}
 	f.commands[guild] = all
 	return all, nil
+}
+
+// withoutNulls leaves out what is null, all the way down.
+func withoutNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			if e != nil {
+				out[k] = withoutNulls(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			out = append(out, withoutNulls(e))
+		}
+		return out
+	}
+	return v
 }
 
 // Commands are the commands of a guild ("": the global ones).

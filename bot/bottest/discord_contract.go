@@ -203,7 +203,7 @@ func empty(v any) bool {
 }
 
 // prune takes out what libraries write although it says nothing: nulls, an
-// empty content, tts false, options and choices that are none; and makes
+// empty content, tts and enforce_nonce false, options and choices that are none; and makes
 // numbers of permissions that are written as strings, as the API takes them.
 func prune(v any) any {
 	switch v := v.(type) {
@@ -212,7 +212,7 @@ func prune(v any) any {
 		_, option := v["description"]
 		for k, e := range v {
 			switch {
-			case e == nil, k == "content" && e == "", k == "tts" && e == false:
+			case e == nil, k == "content" && e == "", (k == "tts" || k == "enforce_nonce") && e == false:
 				continue
 			case option && (k == "autocomplete" || k == "required") && e == false:
 				continue

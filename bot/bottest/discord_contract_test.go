@@ -1,6 +1,7 @@
 package bottest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,15 +9,6 @@ import (
 
 // embed is a message with one embed.
 func embed(e object) object { return object{"embeds": []any{e}, "allowed_mentions": none} }
-
-func with(m object, k string, v any) object {
-	out := object{}
-	for a, b := range m {
-		out[a] = b
-	}
-	out[k] = v
-	return out
-}
 
 func option(kind int, name string, more ...any) object {
 	o := object{"type": kind, "name": name, "description": "d"}
@@ -156,6 +148,44 @@ func TestDiscordContract(t *testing.T) {
 	if !st.contract.with {
 		t.Logf("NO SPECIFICATION: the rows that need %s were left out", discordSpecName)
 	}
+}
+
+// TestDiscordNesting: what the schema refuses too is refused without it.
+func TestDiscordNesting(t *testing.T) {
+	sub := option(1, "b")
+	for _, c := range []struct {
+		name  string
+		cmd   object
+		words string // "": it is fine
+	}{
+		{"a group", slash("a", option(2, "g", "options", []any{sub})), ""},
+		{"a group in a group", slash("a", option(2, "g", "options", []any{option(2, "h", "options", []any{sub})})), "too deep"},
+		{"a group in a subcommand", slash("a", option(1, "g", "options", []any{option(2, "h", "options", []any{sub})})), "too deep"},
+		{"a subcommand in a subcommand", slash("a", option(1, "b", "options", []any{option(1, "c")})), "too deep"},
+		{"an option in a group", slash("a", option(2, "g", "options", []any{option(3, "b")})), "in a group"},
+		{"26 options", slash("a", many26()...), "25 are the most"},
+		{"completing a person", slash("a", option(6, "b", "autocomplete", true)), "cannot complete"},
+	} {
+		var cmd any
+		b, err := json.Marshal(c.cmd)
+		if err == nil {
+			err = json.Unmarshal(b, &cmd)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = commandsRules([]any{cmd})
+		if (err == nil) != (c.words == "") || err != nil && !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func many26() (all []any) {
+	for i := range 26 {
+		all = append(all, option(3, fmt.Sprint("o", i)))
+	}
+	return all
 }
 
 // big is a command of n characters: names, descriptions and 100 values.

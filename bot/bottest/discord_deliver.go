@@ -103,10 +103,10 @@ func (f *Discord) DeliverRaw(a *DiscordAsk, body []byte) {
 		return
 	}
 	f.work.Add(1)
-	go func() {
+	go func(to string) {
 		defer f.work.Done()
-		f.post(a, body)
-	}()
+		f.post(to, a, body)
+	}(f.Endpoint)
 }
 
 // SignDiscord signs a body as Discord does: the timestamp, then the raw body.
@@ -136,10 +136,10 @@ func (f *Discord) Ping() (status int, answer string, err error) {
 
 // post delivers by HTTP: 202 says that the callback URL is used, 200 carries
 // the first response itself.
-func (f *Discord) post(a *DiscordAsk, body []byte) {
-	r, err := http.NewRequest("POST", f.Endpoint, bytes.NewReader(body))
+func (f *Discord) post(to string, a *DiscordAsk, body []byte) {
+	r, err := http.NewRequest("POST", to, bytes.NewReader(body))
 	if err != nil {
-		f.broke("the endpoint %q: %v", f.Endpoint, err)
+		f.broke("the endpoint %q: %v", to, err)
 		return
 	}
 	f.SignDiscord(r, body, f.Now())

@@ -55,6 +55,9 @@ func FuzzDiscordMarkup(f *testing.F) {
 		if got := d.plain("word " + s); !strings.HasPrefix(got, "word ") && utf8.ValidString(s) {
 			t.Errorf("%q reads %q", s, got)
 		}
+		if got := d.pageText(s + "<script>"); strings.Contains(strings.ToLower(got), "<script") {
+			t.Errorf("%q is drawn as %q", s, got)
+		}
 	})
 }
 
@@ -66,7 +69,7 @@ func FuzzDiscordFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		sp := &spy{TB: t}
 		d := NewDiscord(sp)
-		c := &discordConn{wake: make(chan struct{}, 1), gone: make(chan struct{})}
+		c := &discordConn{every: d.Heartbeat, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 		for range 2 {
 			if code, _ := d.hear(c, frame); code != 0 && (code < 4000 || code > 4014) {
 				t.Errorf("closed with %d", code)
@@ -89,12 +92,13 @@ func TestDiscordMarkup(t *testing.T) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for in, want := range map[string]string{
-		"**bold** _it_ ~~no~~ ||secret|| __under__": "bold it no secret under",
-		`\*\*not bold\*\* \_ \\ \<@1>`:              `**not bold** _ \ <@1>`,
-		"`**code**` and **bold**":                   "**code** and bold",
-		"```go\nx := **p\n```after":                 "x := **p" + "after",
-		"<t:1700000000:F> (<t:1700000000:R>)":       "2023-11-14 22:13:20 UTC (5 minutes ago)",
-		"<t:1700007500:R>":                          "in 2 hours",
+		"**bold** _it_ ~~no~~ ||secret|| __under__":          "bold it no secret under",
+		`\*\*not bold\*\* \_ \\ \<@1>`:                       `**not bold** _ \ <@1>`,
+		"`**code**` and **bold**":                            "**code** and bold",
+		"```go\nx := **p\n```after":                          "x := **p" + "after",
+		"<t:1700000000:F> (<t:1700000000:R>)":                "2023-11-14 22:13:20 UTC (5 minutes ago)",
+		"<t:1700000000:t> <t:1700000000:T> <t:1700000000:d>": "22:13 22:13:20 2023-11-14",
+		"<t:1700007500:R>":                                   "in 2 hours",
 		"<@" + DiscordUser("ana") + "> <@&" + DiscordOnCall + "> <#" + DiscordMain + "> <@5>": "@ana @on-call #tls @unknown-user",
 		"</incident open:123> [here](https://example.org/x) <https://example.org>":            "/incident open here (https://example.org/x) https://example.org",
 		"# Head\n-# small\n> quoted":         "Head\nsmall\nquoted",

@@ -33,6 +33,7 @@ type discordGate struct {
 	privileged int      // privileged intents that the portal allows
 	refuse     int      // resumes to refuse
 	identifies int
+	identified time.Time
 	resumes    int
 	beats      int
 	opened     int
@@ -64,8 +65,9 @@ type discordConn struct {
 	session *discordSession
 	sent    []time.Time // frames of the last minute, from the client
 	beat    time.Time
-	zombie  bool // says nothing any more
-	noAcks  bool // leaves heartbeats without an answer
+	every   time.Duration // between heartbeats
+	zombie  bool          // says nothing any more
+	noAcks  bool          // leaves heartbeats without an answer
 
 	mu       sync.Mutex
 	out      []discordFrame
@@ -113,6 +115,7 @@ func (f *Discord) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	f.work.Add(1)
 	f.gate.conns[c] = true
+	c.every = f.Heartbeat // a test may set another for later connections
 	f.mu.Unlock()
 	defer f.work.Done()
 	var writer sync.WaitGroup
@@ -176,7 +179,7 @@ func (f *Discord) hear(c *discordConn, b []byte) (int, string) {
 	for len(c.sent) > 0 && now.Sub(c.sent[0]) > time.Minute {
 		c.sent = c.sent[1:]
 	}
-	if c.sent = append(c.sent, now); len(c.sent) > 120 && f.Heartbeat >= time.Second {
+	if c.sent = append(c.sent, now); len(c.sent) > 120 && c.every >= time.Second {
 		f.breach("more than 120 frames in a minute")
 		return 4008, "You are being rate limited."
 	}
@@ -227,6 +230,12 @@ func (f *Discord) identify(c *discordConn, data json.RawMessage) (int, string) {
 	case in.Properties["os"] == nil:
 		f.breach("identify without properties")
 	}
+	now := time.Now()
+	if now.Sub(f.gate.identified) < f.Identify {
+		c.send(opInvalid, false)
+		return 0, ""
+	}
+	f.gate.identified = now
 	if all, code := f.second(c); all {
 		return code, "as asked"
 	}

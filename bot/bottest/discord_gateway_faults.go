@@ -31,11 +31,11 @@ func (f *Discord) greet(c *discordConn) bool {
 	case "mute":
 		return true
 	case "drop":
-		c.sendHello(f.Heartbeat)
+		c.sendHello(c.every)
 		time.Sleep(5 * time.Millisecond) // so that it is written
 		return false
 	}
-	c.sendHello(f.Heartbeat)
+	c.sendHello(c.every)
 	return true
 }
 
@@ -89,10 +89,10 @@ func (f *Discord) watch(c *discordConn) func() {
 				return
 			case <-c.gone:
 				return
-			case <-time.After(f.Heartbeat + 10*time.Second):
+			case <-time.After(c.every + 10*time.Second):
 			}
 			f.mu.Lock()
-			late := time.Since(c.beat) > f.Heartbeat+10*time.Second && !c.zombie
+			late := time.Since(c.beat) > c.every+10*time.Second && !c.zombie
 			f.mu.Unlock()
 			if late {
 				c.closeWith(4000, "no heartbeat")

@@ -59,9 +59,7 @@ func TestDiscordResume(t *testing.T) {
 	l, ready := st.enter(intentGuilds)
 	session := ready.get("session_id")
 	st.Drop()
-	if _, err := l.next(); err == nil {
-		t.Fatal("the connection goes on")
-	}
+	l.cut()
 	ask := st.Line("ana", DiscordMain, "/echo while away")
 	l = st.dial()
 	l.want(opHello, "")
@@ -77,9 +75,7 @@ func TestDiscordResume(t *testing.T) {
 	n.want(opHello, "")
 	n.send(opResume, object{"token": DiscordToken, "session_id": session, "seq": 4})
 	n.want(opDispatch, "RESUMED")
-	if _, err := l.next(); err == nil {
-		t.Error("the older connection goes on")
-	}
+	l.cut()
 	n.send(opIdentify, identity(1))
 	n.closed(4005)
 	resume := func(session any, seq int) *link {
@@ -185,6 +181,22 @@ func TestDiscordIdentify(t *testing.T) {
 	l.closed(4004)
 }
 
+// TestDiscordIdentifyPace: who identifies again too soon gets op 9.
+func TestDiscordIdentifyPace(t *testing.T) {
+	st := discord(t)
+	st.Identify = time.Hour
+	st.enter(1)
+	l := st.dial()
+	l.want(opHello, "")
+	l.send(opIdentify, identity(1))
+	if p := l.want(opInvalid, ""); string(p.Data) != "false" {
+		t.Errorf("%s", p.Data)
+	}
+	if g := st.Gateway(); g.Identifies != 2 || g.Ready != 1 {
+		t.Errorf("%+v", g)
+	}
+}
+
 // TestDiscordFlood: more than 120 frames in a minute end the connection.
 func TestDiscordFlood(t *testing.T) {
 	st := discord(t)
@@ -233,9 +245,7 @@ func TestDiscordSecondPacket(t *testing.T) {
 	st.dial().quiet()
 	l = st.dial()
 	l.want(opHello, "")
-	if _, err := l.next(); err == nil || websocket.IsCloseError(err, 1000) {
-		t.Errorf("dropped with %v", err)
-	}
+	l.cut()
 	if _, resp, err := websocket.DefaultDialer.Dial(st.GatewayURL()+"/?v=10", nil); err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("refused with %v %v", resp, err)
 	}
@@ -294,9 +304,7 @@ func TestDiscordGatewayFaults(t *testing.T) {
 	n.closed(4000)
 	l, _ = st.enter(1)
 	st.Down(true)
-	if _, err := l.next(); err == nil {
-		t.Error("the connection goes on while Discord is down")
-	}
+	l.cut()
 	if _, _, err := websocket.DefaultDialer.Dial(st.GatewayURL()+"/?v=10", nil); err == nil {
 		t.Error("connected while Discord is down")
 	}

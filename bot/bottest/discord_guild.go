@@ -3,8 +3,6 @@ package bottest
 import (
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 )
 
 // This file holds the fake Discord's guild: people, roles, channels, what is
@@ -279,62 +277,10 @@ func (f *Discord) Channels() []DiscordChannel {
 		}
 		cp.Messages = nil
 		for _, m := range f.channels[id].Messages {
-			one := *m
+			one := m.copy()
 			cp.Messages = append(cp.Messages, &one)
 		}
 		all = append(all, cp)
 	}
 	return all
 }
-
-func (f *Discord) userJSON(id string) map[string]any {
-	u := f.users[id]
-	if u == nil {
-		return map[string]any{"id": id, "username": "Deleted User", "discriminator": "0", "avatar": nil, "global_name": nil}
-	}
-	return map[string]any{"id": u.ID, "username": u.Name, "discriminator": "0", "global_name": strings.ToUpper(u.Name[:1]) + u.Name[1:], "avatar": nil, "bot": u.Bot, "public_flags": 0}
-}
-
-func (f *Discord) memberJSON(id string, c *DiscordChannel) map[string]any {
-	u := f.users[id]
-	if u == nil {
-		u = &discordUser{}
-	}
-	m := map[string]any{"user": f.userJSON(id), "nick": nil, "roles": append([]string{}, u.Roles...), "joined_at": "2024-01-01T00:00:00.000000+00:00", "deaf": false, "mute": false, "flags": 0, "avatar": nil, "premium_since": nil, "pending": false}
-	if u.Nick != "" {
-		m["nick"] = u.Nick
-	}
-	if c != nil {
-		m["permissions"] = strconv.FormatInt(f.permissions(id, c), 10)
-	}
-	return m
-}
-
-func (f *Discord) roleJSON(r *discordRole) map[string]any {
-	return map[string]any{"id": r.ID, "name": r.Name, "permissions": strconv.FormatInt(r.Permissions, 10), "color": 0, "hoist": false, "position": 1, "managed": r.ID == DiscordBotRole, "mentionable": r.ID == DiscordOnCall, "flags": 0}
-}
-
-func (f *Discord) channelJSON(c *DiscordChannel) map[string]any {
-	ov := []any{}
-	for _, o := range c.Overwrites {
-		ov = append(ov, map[string]any{"id": o.ID, "type": o.Type, "allow": strconv.FormatInt(o.Allow, 10), "deny": strconv.FormatInt(o.Deny, 10)})
-	}
-	m := map[string]any{"id": c.ID, "type": c.Type, "name": c.Name, "guild_id": DiscordGuild, "position": c.Position, "permission_overwrites": ov, "nsfw": false, "flags": 0, "topic": nil, "parent_id": nil, "last_message_id": nil}
-	if c.Topic != "" {
-		m["topic"] = c.Topic
-	}
-	if c.Parent != "" {
-		m["parent_id"] = c.Parent
-	}
-	if n := len(c.Messages); n > 0 {
-		m["last_message_id"] = c.Messages[n-1].ID
-	}
-	if c.thread() {
-		delete(m, "permission_overwrites")
-		m["owner_id"], m["message_count"], m["member_count"], m["rate_limit_per_user"] = c.Owner, len(c.Messages), len(c.Members), 0
-		m["thread_metadata"] = map[string]any{"archived": c.Archived, "locked": c.Locked, "auto_archive_duration": c.AutoArchive, "archive_timestamp": stampOf(f.now()), "invitable": c.Invitable, "create_timestamp": stampOf(f.now())}
-	}
-	return m
-}
-
-func stampOf(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000+00:00") }

@@ -33,6 +33,7 @@ type DiscordAsk struct {
 	f         *Discord
 	at        time.Time
 	source    *DiscordMessage // the message that a component stands on
+	from      *DiscordAsk     // the interaction that showed the modal
 	kind      int             // of the first response; 0: none yet
 	data      map[string]any
 	original  string   // the message that @original is
@@ -107,6 +108,8 @@ func (f *Discord) first(a *DiscordAsk, c *discordAsked, kind int, data map[strin
 		return bad("a modal after a modal")
 	case (kind == sayDeferUpdate || kind == sayUpdate) && !component:
 		return bad("an update, but there is no message under it")
+	case kind < sayPong || kind > sayModal || kind == 2 || kind == 3:
+		return bad(fmt.Sprintf("there is no response type %d", kind))
 	case kind == sayPong:
 		return bad("a pong to no ping")
 	}
@@ -335,7 +338,7 @@ func (a *DiscordAsk) Message() (DiscordMessage, bool) {
 	a.f.mu.Lock()
 	defer a.f.mu.Unlock()
 	if m := a.f.of(a, a.original); m != nil {
-		return *m, true
+		return m.copy(), true
 	}
 	return DiscordMessage{}, false
 }
@@ -347,7 +350,7 @@ func (a *DiscordAsk) Followups() []DiscordMessage {
 	var all []DiscordMessage
 	for _, id := range a.followups {
 		if m := a.f.of(a, id); m != nil {
-			all = append(all, *m)
+			all = append(all, m.copy())
 		}
 	}
 	return all

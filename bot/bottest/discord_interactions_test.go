@@ -80,6 +80,9 @@ func TestDiscordAnswers(t *testing.T) {
 	st.good("DELETE", ask.hook()+"/messages/"+more, nil)
 	st.fails(10008, "PATCH", ask.hook()+"/messages/"+more, say("gone"))
 	st.fails(10008, "PATCH", ask.hook()+"/messages/123", say("never"))
+	other := st.good("POST", mainMessages, say("not an answer")).str("id")
+	st.fails(10008, "PATCH", ask.hook()+"/messages/"+other, say("never"))
+	st.good("DELETE", mainMessages+"/"+other, nil)
 	// Ephemerals are not in the channel.
 	m, _ := ask.Message()
 	st.fails(10008, "GET", mainMessages+"/"+m.ID, nil)

@@ -72,10 +72,18 @@ func (f *Discord) unmark(s string) string {
 	s = mentionTime.ReplaceAllStringFunc(s, func(m string) string {
 		hit := mentionTime.FindStringSubmatch(m)
 		n, _ := strconv.ParseInt(hit[1], 10, 64)
-		if hit[2] == "R" {
-			return relative(f.now().Sub(time.Unix(n, 0)))
+		at := time.Unix(n, 0).UTC() // a client shows its own zone
+		switch hit[2] {
+		case "R":
+			return relative(f.now().Sub(at))
+		case "t":
+			return at.Format("15:04")
+		case "T":
+			return at.Format("15:04:05")
+		case "d", "D":
+			return at.Format("2006-01-02")
 		}
-		return time.Unix(n, 0).UTC().Format("2006-01-02 15:04:05 UTC")
+		return at.Format("2006-01-02 15:04:05 UTC")
 	})
 	s = mentionVerb.ReplaceAllString(s, "/$1")
 	s = maskedLink.ReplaceAllString(s, "$1 ($2)")

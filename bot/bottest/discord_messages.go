@@ -40,6 +40,17 @@ type DiscordMessage struct {
 	Told                bool // said to the bot: it may read it without the intent
 }
 
+// copy is a message that later reactions and files do not change.
+func (m *DiscordMessage) copy() DiscordMessage {
+	one := *m
+	one.Files = slices.Clone(m.Files)
+	one.Reactions = map[string][]string{}
+	for e, us := range m.Reactions {
+		one.Reactions[e] = slices.Clone(us)
+	}
+	return one
+}
+
 func (c *DiscordChannel) find(id string) *DiscordMessage {
 	for _, m := range c.Messages {
 		if m.ID == id && !m.Typed {
@@ -302,50 +313,6 @@ func (f *Discord) deleteMessage(c *discordAsked) (any, *discordError) {
 	}
 	f.dropMessage(ch, m.ID)
 	return nil, nil
-}
-
-// messageJSON is a message as the bot is shown it: without the intent, what
-// others said is blank unless they said it to the bot.
-func (f *Discord) messageJSON(m *DiscordMessage) map[string]any {
-	return f.messageAs(m, m.Author == DiscordApp || m.Told || f.gate.privileged&intentContent != 0)
-}
-
-func (f *Discord) messageAs(m *DiscordMessage, content bool) map[string]any {
-	files := []any{}
-	for i, file := range m.Files {
-		files = append(files, map[string]any{"id": file.id, "filename": file.Name, "size": len(file.Data), "url": f.Server.URL + "/files/" + m.ID + "/" + strconv.Itoa(i), "proxy_url": f.Server.URL + "/files/" + m.ID + "/" + strconv.Itoa(i), "content_type": file.Type})
-	}
-	list := func(l []map[string]any) []map[string]any { return append([]map[string]any{}, l...) }
-	ch := f.channels[m.Channel]
-	j := map[string]any{"id": m.ID, "channel_id": m.Channel, "type": 0, "author": f.userJSON(m.Author), "content": m.Content, "timestamp": stampOf(m.At), "edited_timestamp": nil, "tts": false, "mention_everyone": false,
-		"mentions": []any{}, "mention_roles": []any{}, "attachments": files, "embeds": list(m.Embeds), "components": list(m.Components), "pinned": ch != nil && slices.Contains(ch.Pins, m.ID), "flags": m.Flags}
-	if !content {
-		j["content"], j["embeds"], j["components"], j["attachments"] = "", []any{}, []any{}, []any{}
-	}
-	if !m.Edited.IsZero() {
-		j["edited_timestamp"] = stampOf(m.Edited)
-	}
-	if m.Nonce != "" {
-		j["nonce"] = m.Nonce
-	}
-	if strings.Contains(m.Content, "<@"+DiscordApp+">") {
-		j["mentions"] = []any{f.userJSON(DiscordApp)}
-	}
-	if m.Reference != "" {
-		j["type"], j["message_reference"] = 19, map[string]any{"message_id": m.Reference, "channel_id": m.Channel, "guild_id": DiscordGuild}
-	}
-	if a := f.asks[m.Ask]; a != nil {
-		j["type"], j["application_id"], j["webhook_id"] = 20, DiscordApp, DiscordApp
-		j["interaction_metadata"] = map[string]any{"id": a.ID, "type": a.Type, "user": f.userJSON(a.User), "authorizing_integration_owners": map[string]any{"0": DiscordGuild}}
-	}
-	if len(m.Reactions) > 0 {
-		all := []any{}
-		for e, us := range m.Reactions {
-			all = append(all, map[string]any{"emoji": map[string]any{"id": nil, "name": e}, "count": len(us), "me": slices.Contains(us, DiscordApp)})
-		}
-		j["reactions"] = all
-	}
-	return j
 }
 
 // file serves a file of a message.

@@ -108,6 +108,9 @@ func TestDiscordFiles(t *testing.T) {
 		t.Fatal(a.text)
 	}
 	m, _ := st.Message(DiscordMain, id)
+	if j := st.JSON(DiscordMain, id); !strings.Contains(j, `"filename": "draft-2.md"`) || st.JSON(DiscordMain, "1") != "" {
+		t.Errorf("JSON %s", j)
+	}
 	if len(m.Files) != 2 || m.Files[1].Name != "draft-2.md" || string(m.Files[1].Data) != "two" {
 		t.Errorf("files %+v", m.Files)
 	}
@@ -117,6 +120,28 @@ func TestDiscordFiles(t *testing.T) {
 	}
 	if a := st.form("POST", mainMessages, say("big"), map[string]string{"big": strings.Repeat("x", 10<<20+1)}); a.code != 40005 || a.status != 413 {
 		t.Errorf("11 MB are answered %d %s", a.status, a.text)
+	}
+}
+
+// TestDiscordAnswerFiles: responses, their edits and follow-ups carry files.
+func TestDiscordAnswerFiles(t *testing.T) {
+	st := registered(t)
+	ask := st.Line("ana", DiscordMain, "/echo x")
+	if a := st.form("POST", ask.path(), object{"type": 4, "data": object{"content": "here", "flags": 64, "allowed_mentions": none}}, map[string]string{"one.md": "1"}); a.status != 204 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	if a := st.form("PATCH", ask.hook()+"/messages/@original", say("two of them"), map[string]string{"two.md": "2"}); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	if a := st.form("POST", ask.hook()+"?wait=true", say("and one more"), map[string]string{"three.md": "3"}); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	if want := "ana used /echo\ntwo of them\nfile one.md\nfile two.md\nand one more\nfile three.md\n"; ask.Text() != want {
+		t.Errorf("reads %q, want %q", ask.Text(), want)
+	}
+	m, _ := ask.Message()
+	if len(m.Files) != 2 || string(m.Files[1].Data) != "2" || strings.Contains(st.Seen("ben", DiscordMain), "one.md") {
+		t.Errorf("%+v", m.Files)
 	}
 }
 
@@ -153,6 +178,15 @@ func TestDiscordPermissions(t *testing.T) {
 	}
 	if a := st.Line("gus", ch, "/echo hi"); !strings.Contains(a.Refused, "does not see") {
 		t.Errorf("gus: %q", a.Refused)
+	}
+	// Of what roles say, what is allowed wins.
+	st.Permit(ch, DiscordOnCall, permView, 0)
+	if st.Seen("ben", ch) == "" {
+		t.Error("ben's role was let in and he sees nothing")
+	}
+	st.Permit(ch, DiscordOnCall, 0, permView)
+	if st.Seen("ben", ch) != "" || st.Seen("ana", ch) == "" {
+		t.Error("a role was shut out: ben should not see it, ana should")
 	}
 	st.good("PUT", path+"/permissions/"+DiscordUser("gus"), object{"type": 1, "allow": "1024", "deny": "0"})
 	if st.Seen("gus", ch) == "" {

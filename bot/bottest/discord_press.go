@@ -86,7 +86,7 @@ func (f *Discord) component(person, channel string, is func(map[string]any) bool
 			}
 		})
 		if found != nil {
-			return *m, found
+			return m.copy(), found
 		}
 	}
 	return DiscordMessage{}, nil
@@ -146,7 +146,7 @@ func (f *Discord) Submit(person string, shown *DiscordAsk, fields map[string]str
 	modal := shown.Modal()
 	f.mu.Lock()
 	a := f.newAsk(person, shown.Channel, askModal)
-	a.source = shown.source
+	a.source, a.from = shown.source, shown
 	var data map[string]any
 	if modal == nil {
 		a.Refused = "no modal was shown"

@@ -77,6 +77,11 @@ func (c *discordAsked) open() bool {
 
 func routeOf(method, path string) (*discordRoute, map[string]string) {
 	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if u, err := url.PathUnescape(p); err == nil { // discord.js writes %40original
+			parts[i] = u
+		}
+	}
 	for i := range discordRoutes {
 		r := &discordRoutes[i]
 		want := strings.Split(r.path, "/")
@@ -86,8 +91,7 @@ func routeOf(method, path string) (*discordRoute, map[string]string) {
 		vars := map[string]string{}
 		for j, w := range want {
 			if strings.HasPrefix(w, "{") && parts[j] != "" {
-				v, _ := url.PathUnescape(parts[j])
-				vars[strings.Trim(w, "{}")] = v
+				vars[strings.Trim(w, "{}")] = parts[j]
 			} else if w != parts[j] {
 				vars = nil
 				break

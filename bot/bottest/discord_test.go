@@ -85,3 +85,27 @@ func TestDiscordOutage(t *testing.T) {
 		t.Errorf("seen: %q", got)
 	}
 }
+
+// TestDiscordPage: the page shows what a person sees, and nothing on it is
+// markup of a stranger's.
+func TestDiscordPage(t *testing.T) {
+	st := registered(t)
+	ask := st.Line("ana", DiscordMain, "/echo x")
+	st.good("POST", ask.path(), object{"type": 4, "data": object{"content": "**good** `a<b>`\n-# small\n<t:1700000000:F> \\*as it is\\* <script>alert(1)</script>", "flags": 64, "allowed_mentions": none,
+		"embeds":     []any{object{"title": "I-1 <img>", "color": 0xda373c, "fields": []any{object{"name": "hosts", "value": "4 of 4", "inline": true}}}},
+		"components": []any{row(knob("Renew <b>", "a"), object{"type": 2, "style": 4, "label": "Stop", "custom_id": "b", "disabled": true})}}})
+	page := st.Page("ana", DiscordMain)
+	for _, want := range []string{"<b>good</b> <code>a&lt;b&gt;</code>", `<span class="s">small</span>`, "2023-11-14 22:13:20 UTC", "*as it is* &lt;script&gt;", "I-1 &lt;img&gt;", "border-left-color:#da373c",
+		`<div class="f i"><b>hosts</b>4 of 4</div>`, `<span class="k k1">Renew &lt;b&gt;</span>`, `<span class="k k4 off">Stop</span>`, "Only you can see this", "ana used"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s:\n%s", want, page)
+		}
+	}
+	if got := st.Page("ben", DiscordMain); strings.Contains(got, "good") || !strings.Contains(got, "# tls") {
+		t.Errorf("ben sees %s", got)
+	}
+	st.Permit(DiscordMain, "gus", 0, permView)
+	if got := st.Page("gus", DiscordMain); got != "" {
+		t.Errorf("gus sees %s", got)
+	}
+}

@@ -1,6 +1,7 @@
 package bottest
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -113,10 +114,25 @@ func (f *Discord) Message(channel, id string) (DiscordMessage, bool) {
 	defer f.mu.Unlock()
 	if ch := f.channels[channel]; ch != nil {
 		if m := ch.find(id); m != nil {
-			return *m, true
+			return m.copy(), true
 		}
 	}
 	return DiscordMessage{}, false
+}
+
+// JSON is a message as Discord's API has it, for a test to look into.
+func (f *Discord) JSON(channel, id string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ch := f.channels[channel]
+	if ch == nil || ch.find(id) == nil {
+		return ""
+	}
+	b, err := json.MarshalIndent(f.messageAs(ch.find(id), true), "", "  ")
+	if err != nil {
+		f.breach("message %s is not JSON: %v", id, err)
+	}
+	return string(b)
 }
 
 // draw writes a message as text.

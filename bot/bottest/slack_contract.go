@@ -57,7 +57,7 @@ func SlackSpec(t testing.TB, name string) []byte {
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "..", "shared", "specs", name))
 	if err != nil {
-		t.Logf("NO SPECIFICATION: what is sent to Slack is not checked against %s (%v)", name, err)
+		t.Logf("NO SPECIFICATION: what is sent is not checked against %s (%v)", name, err)
 		return nil
 	}
 	return b
