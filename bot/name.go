@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"github.com/certmedic/certmedic/commands"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -42,4 +43,16 @@ func ValidName(n string) bool {
 func unseen(r rune) bool {
 	const brailleBlank = 0x2800
 	return r == brailleBlank || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// elsewhere is where somebody speaks, as seen from another service.
+var elsewhere = map[string]string{"slack": "on Slack", "discord": "on Discord", "web": "in the browser", "console": "in the terminal", "cli": "by certmedic run", "api": "by the API"}
+
+// Where is a person's name as the rooms of one platform show it: with the
+// place, when that is another platform: "ana", "ana on Slack".
+func Where(p commands.Person, here string) string {
+	if e := elsewhere[p.Platform]; e != "" && p.Platform != here {
+		return p.Name + " " + e
+	}
+	return p.Name
 }

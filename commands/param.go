@@ -1,6 +1,9 @@
 package commands
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // This file holds a verb's parameters one by one, for the platforms that ask
 // for them in fields (Discord's options, forms), and how filled fields become
@@ -52,11 +55,14 @@ func Compose(verb string, params []Param, values map[string]string) string {
 			words = append(words, quoted(v))
 		}
 	}
-	if len(words) > 0 && strings.ContainsAny(strings.Join(words, " "), "-—–") {
+	if slices.ContainsFunc(strings.Fields(undo(strings.Join(words, " "))), likeFlag) {
 		line += " --"
 	}
 	return strings.TrimSpace(line + " " + strings.Join(words, " "))
 }
+
+// likeFlag reports a word that could be taken for a flag, or for the end of them.
+func likeFlag(word string) bool { return word == "--" || flagged.MatchString(word) }
 
 // quoted is a value as one word.
 func quoted(v string) string {

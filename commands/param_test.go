@@ -17,7 +17,7 @@ func TestComposeIsReadBack(t *testing.T) {
 	}{
 		{map[string]string{"severity": "sev2", "title": "images do not load", "cert": "media"}, "/incident declare --cert=media sev2 images do not load", "sev2 images do not load", map[string][]string{"cert": {"media"}}},
 		{map[string]string{"title": "a --private title", "drill": "true"}, "/incident declare --drill -- a --private title", "a --private title", map[string][]string{"drill": {"true"}}},
-		{map[string]string{"title": "phones — too", "cert": `me"dia --drill`}, `/incident declare --cert="me'dia --drill" -- phones — too`, "phones — too", map[string][]string{"cert": {"me'dia --drill"}}},
+		{map[string]string{"title": "phones — too", "cert": `me"dia --drill`}, `/incident declare --cert="me'dia --drill" phones — too`, "phones — too", map[string][]string{"cert": {"me'dia --drill"}}},
 		{map[string]string{"title": "x", "start": "yesterday 14:05"}, `/incident declare --start="yesterday 14:05" x`, "x", map[string][]string{"start": {"yesterday 14:05"}}},
 		{map[string]string{"drill": "no"}, "/incident declare", "", map[string][]string{}},
 	} {

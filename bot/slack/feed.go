@@ -49,7 +49,9 @@ func (s *Slack) saying(m bot.Message) say {
 	y := say{Room: m.Room, ID: m.ID, Reply: m.Reply}
 	y.Reply.Files = nil
 	if m.Used.Label != "" {
-		y.Used = m.Used.Line(s.o.Now())
+		u := m.Used
+		u.By.Name = bot.Where(u.By, "slack")
+		y.Used = u.Line(s.o.Now())
 	} else if s.o.Forms != nil {
 		for i, b := range m.Reply.Buttons {
 			if _, label, ok := s.o.Forms.FormBeside(b.Command, m.Room, commands.Person{}); ok {
@@ -177,7 +179,7 @@ func (f *follower) remember(m bot.Message) {
 	if m.Request == "" || m.By.Platform == bot.Bot.Platform || f.lines[m.Request] != "" {
 		return
 	}
-	f.lines[m.Request] = m.By.Name + ": " + m.Text
+	f.lines[m.Request] = bot.Where(m.By, "slack") + ": " + m.Text
 	if f.order = append(f.order, m.Request); len(f.order) > 1000 {
 		delete(f.lines, f.order[0])
 		f.order = f.order[1:]

@@ -32,6 +32,7 @@ var rooms = map[string][]string{
 	"bot/console":         {"bot", "commands"},
 	"bot/notify":          {"bot", "commands"}, // floor 4 too: updates leave through it as words leave through bot/slack
 	"bot/slack":           {"bot", "commands"},
+	"bot/discord":         {"bot", "commands"},
 	"bot/tracker":         {"bot", "commands"}, // likewise for action items
 	"bot/web":             {"bot", "commands"},
 	".ci/report":          {},

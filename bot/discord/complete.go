@@ -1,0 +1,144 @@
+package discord
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file holds what is offered while an option is typed. It is answered
+// from memory and the record alone, in time, and never with an empty list,
+// which the client would show as a failure.
+
+// completeTime is how long the desk has for its completions.
+const completeTime = 80 * time.Millisecond
+
+// titled is what completion shows of an incident.
+type titled struct {
+	id, text string
+}
+
+// choice is one offer.
+type choice struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// know keeps the incidents that completion offers; private ones it does not.
+func (d *Discord) know(is []bot.Incident) {
+	var all []titled
+	for _, i := range is {
+		if !i.Private {
+			all = append(all, titled{i.ID, i.ID + " " + oneLine(bot.Clean(or(i.Title, i.Topic)))})
+		}
+	}
+	d.mu.Lock()
+	d.titles = all
+	d.mu.Unlock()
+}
+
+// complete offers values of the option being typed.
+func (d *Discord) complete(ctx context.Context, i interaction, allowed bool) []choice {
+	s := d.cmds.read(i)
+	typed := clip(oneLine(bot.Clean(s.values[s.focus])), 100)
+	n := slices.IndexFunc(s.leaf.params, func(p commands.Param) bool { return p.Name == s.focus })
+	var values []string
+	if n >= 0 && allowed {
+		values = d.offers(ctx, s.leaf.verb.Name, s.leaf.params[n], typed, d.room(i.Channel))
+	}
+	titles := map[string]string{}
+	d.mu.Lock()
+	for _, t := range d.titles {
+		titles[t.id] = t.text
+	}
+	d.mu.Unlock()
+	var out []choice
+	for _, v := range values {
+		if len(out) < maxChoices && v != "" && len([]rune(v)) <= 100 {
+			out = append(out, choice{clip(or(titles[v], v), 100), v})
+		}
+	}
+	switch {
+	case len(out) > 0:
+	case typed != "":
+		out = []choice{{clip("as typed: "+typed, 100), typed}}
+	default:
+		out = []choice{{"nothing to offer: type it", "?"}}
+	}
+	return out
+}
+
+// offers are values of a parameter that begin as typed.
+func (d *Discord) offers(ctx context.Context, verb string, p commands.Param, typed, room string) []string {
+	begins := func(all []string) (out []string) {
+		for _, v := range all {
+			if len(v) >= len(typed) && strings.EqualFold(v[:len(typed)], typed) {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	switch {
+	case len(p.Choices) > 0:
+		return begins(p.Choices)
+	case p.Kind == commands.ParamTime:
+		return begins([]string{"-5m", "-15m", "-30m", "-1h", "today 00:00", "yesterday 12:00", d.o.Now().UTC().Format("15:04Z"), d.o.Now().UTC().Format("2006-01-02 15:04Z")})
+	case p.Kind == commands.ParamCertificate:
+		return d.ask(ctx, "/certcheck ", typed, room, nil)
+	case p.Kind == commands.ParamRenewal:
+		return d.ask(ctx, "/"+verb+" ", typed, room, nil)
+	case p.Kind == commands.ParamPerson:
+		return d.ask(ctx, "/incident lead ", typed, room, isNoIncident)
+	case p.Kind == commands.ParamIncident:
+		all := d.ask(ctx, "/incident show ", typed, room, nil)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, t := range d.titles { // ended ones, and those whose title has the words
+			if !slices.Contains(all, t.id) && strings.Contains(strings.ToLower(t.text), strings.ToLower(typed)) {
+				all = append(all, t.id)
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+func isNoIncident(s string) bool { return !strings.HasPrefix(strings.ToUpper(s), "INC-") }
+
+// ask has the desk complete a line, and gives it up when that takes too long.
+func (d *Discord) ask(ctx context.Context, line, typed, room string, fits func(string) bool) []string {
+	ctx, cancel := context.WithTimeout(ctx, completeTime)
+	defer cancel()
+	got := make(chan []string, 1)
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.work.Add(1)
+	d.mu.Unlock()
+	go func() {
+		defer d.work.Done()
+		got <- d.o.Rooms.Complete(ctx, line+typed, room)
+	}()
+	var all []string
+	select {
+	case all = <-got:
+	case <-ctx.Done():
+		return nil
+	}
+	var out []string
+	for _, l := range all {
+		if v := strings.TrimPrefix(l, line); v != l && !strings.HasPrefix(v, "--") && (fits == nil || fits(v)) {
+			out = append(out, v)
+		}
+	}
+	if len(all) == 0 && typed != "" && slices.Contains(d.o.Rooms.Complete(ctx, line+typed[:len(typed)-1], room), line+typed) {
+		out = []string{typed} // it is typed out already
+	}
+	return out
+}

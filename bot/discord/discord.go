@@ -1,0 +1,364 @@
+// Package discord connects the rooms to a Discord server: slash commands,
+// buttons, forms, "Add to timeline" and reactions come in by the gateway or by
+// signed HTTP and are written down before they are acknowledged; what the
+// rooms say goes out through the outbox; an incident gets a channel or a thread.
+//
+// The gateway's conversation is our own, on gorilla/websocket, and the library
+// gives REST requests and types: discordgo v0.29.0 hangs in Open when the
+// second packet is op 7 or op 11, forgets resume_gateway_url, and closes with
+// 1000 when an ack is missed, which ends the session that it then resumes.
+package discord
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
+)
+
+// This file holds the adapter, its parts and its life. How things come in is
+// in gateway.go, http.go and inbox.go, what they do in handle.go; how they go
+// out in feed.go, send.go and draw.go; incidents' places are in places.go.
+
+// Ways in.
+const (
+	Gateway = "gateway"
+	HTTP    = "http"
+)
+
+// Places of incidents.
+const (
+	Channel = "channel"
+	Thread  = "thread"
+)
+
+// Options are what the adapter is made of.
+type Options struct {
+	Rooms     *bot.Rooms
+	Notes     bot.Notes
+	Incidents bot.Incidents // nil: no places of incidents
+	Pins      bot.Pins      // nil: no message is put on a timeline
+	Forms     bot.Forms     // nil: forms have the verbs' fields alone
+
+	// Private, which may be nil, says whether an incident is, however long ago
+	// it was; without it only those that Incidents tells of are known.
+	Private func(ctx context.Context, id string) (bool, error)
+
+	Mode      string   // Gateway or HTTP
+	Guild     string   // id of the server; "": the main channel's, and commands are registered for all servers
+	Channel   string   // id of the channel that is the room "main"
+	Category  string   // id of the category that incidents' channels are made in; "": the main channel's
+	Place     string   // Channel or Thread
+	Archive   bool     // places of ended incidents are locked and archived
+	Content   bool     // the bot has the privileged intent MESSAGE_CONTENT: reactions and edits can be read
+	Emoji     []string // reactions that put a message on the timeline; default: the pushpin
+	APIURL    string   // "": Discord's own
+	Token     string   // the bot's
+	PublicKey string   // the application's Ed25519 key in hex, for HTTP
+	Site      string   // where the pages are, for links; "": no links
+	Now       func() time.Time
+	Log       *slog.Logger
+
+	Verbs  []commands.Verb                    // nil: commands.Verbs()
+	Params func(verb string) []commands.Param // nil: commands.ParamsOf
+
+	Answer       time.Duration // "Working on it" after this long; default 1.5 s
+	TokenLife    time.Duration // so long an interaction is answered by its token; default 14 min
+	ArchiveAfter time.Duration // after the end of an incident; default 1 h
+	Every        time.Duration // between messages of a channel; default 1 s
+	Edits        time.Duration // between edits of a message; default 2 s
+	Retry        time.Duration // first pause after a failure; default 1 s, doubled up to 20 times that
+	Connect      time.Duration // a connection must be there after this long; default 15 s
+	Beat         time.Duration // at most this long between heartbeats; default 10 s, so that a dead connection is noticed sooner than Discord asks
+}
+
+// Status is how it stands with Discord.
+type Status struct {
+	State   string    `json:"state"` // "connecting", "connected" or "failing"
+	Since   time.Time `json:"since"`
+	Beat    time.Time `json:"beat,omitzero"` // when the gateway last answered a heartbeat
+	Error   string    `json:"error,omitempty"`
+	Waiting int       `json:"waiting"` // messages that Discord has not taken yet
+	Notes   []string  `json:"notes,omitempty"`
+}
+
+// Discord is the adapter.
+type Discord struct {
+	o     Options
+	api   *api
+	key   []byte // the public key
+	out   *bot.Outbox
+	cmds  commandSet
+	ready chan struct{} // closed once Discord has said who we are
+
+	mu       sync.Mutex
+	status   Status
+	said     map[string]bool // notes that were said
+	app      string          // our application's id
+	self     string          // our user id
+	guild    string
+	parent   string            // of incidents' channels
+	roles    map[string]string // names by id
+	workers  map[string]chan struct{}
+	people   map[string]member
+	asks     map[string]*ask
+	unsaid   map[string]bool    // tokens whose "thinking" was taken away
+	channels map[string]channel // by room
+	rooms    map[string]string  // by channel
+	recent   []heard            // what was said in main lately
+	titles   []titled           // incidents, for completion
+	secrets  map[string]bool    // incidents by id: private or not, which never changes
+	first    int                // where the first following of main began; -1: it has not
+	poke     chan struct{}      // an incident's place is to be looked at again
+
+	work    sync.WaitGroup
+	working context.Context // of accepted deliveries
+	endWork context.CancelFunc
+	closed  bool
+}
+
+// New makes the adapter. It does not speak to Discord yet.
+func New(o Options) (*Discord, error) {
+	if o.Token == "" {
+		return nil, errors.New("the bot's token is missing: set DISCORD_BOT_TOKEN or DISCORD_BOT_TOKEN_FILE")
+	}
+	o.Token = strings.TrimPrefix(o.Token, "Bot ")
+	var key []byte
+	if o.Mode == HTTP {
+		var err error
+		if key, err = readKey(o.PublicKey); err != nil {
+			return nil, err
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Verbs == nil {
+		o.Verbs = commands.Verbs()
+	}
+	if o.Params == nil {
+		o.Params = commands.ParamsOf
+	}
+	if len(o.Emoji) == 0 {
+		o.Emoji = []string{"📌"}
+	}
+	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.TokenLife: 14 * time.Minute, &o.ArchiveAfter: time.Hour,
+		&o.Retry: time.Second, &o.Connect: 15 * time.Second, &o.Beat: 10 * time.Second} {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	d := &Discord{o: o, key: key, ready: make(chan struct{}), said: map[string]bool{}, roles: map[string]string{}, workers: map[string]chan struct{}{},
+		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, secrets: map[string]bool{}, first: -1, poke: make(chan struct{}, 1),
+		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}}
+	var err error
+	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {
+		return nil, err
+	}
+	d.status = Status{State: "connecting", Since: o.Now().UTC()}
+	d.api = newAPI(o.APIURL, o.Token, 12*time.Second, time.Now)
+	d.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: d, Now: o.Now, Log: o.Log, Every: o.Every, Burst: 4, Edits: o.Edits, Retry: o.Retry})
+	d.working, d.endWork = context.WithCancel(context.Background())
+	return d, nil
+}
+
+// Run connects, and speaks and listens until ctx ends. What Discord refuses is
+// tried again; only a record that cannot be read is an error.
+func (d *Discord) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := d.readChannels(ctx); err != nil {
+		return err
+	}
+	if err := d.recover(ctx); err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	part := func(fn func(context.Context) error) {
+		parts.Go(func() {
+			if err := fn(ctx); err != nil && ctx.Err() == nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+		})
+	}
+	part(d.greet)
+	part(func(ctx context.Context) error { d.feed(ctx, "main"); return nil })
+	part(d.afterGreeting(d.out.Run))
+	part(d.afterGreeting(d.register))
+	part(d.sweep)
+	if d.o.Incidents != nil {
+		part(d.afterGreeting(d.watchIncidents))
+	}
+	if d.o.Mode != HTTP {
+		part(d.afterGreeting(d.listen))
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Close takes nothing more and waits for what was taken; when ctx ends, the
+// rest stays on the record for the next start.
+func (d *Discord) Close(ctx context.Context) error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	done := make(chan struct{})
+	go func() { d.work.Wait(); close(done) }()
+	wait, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	select {
+	case <-done:
+	case <-wait.Done():
+	}
+	d.endWork()
+	<-done
+	return nil
+}
+
+func (d *Discord) afterGreeting(fn func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-d.ready:
+			return fn(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// greet asks Discord who we are and where the main channel is, until it answers.
+func (d *Discord) greet(ctx context.Context) error {
+	for n := 0; ; n++ {
+		err := d.learn(ctx)
+		if err == nil {
+			if d.o.Mode == HTTP {
+				d.stand("connected", nil)
+			}
+			close(d.ready)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		d.stand("failing", err)
+		if !d.pause(ctx, n, err) {
+			return nil
+		}
+	}
+}
+
+// learn reads our ids, and the server and category of the main channel.
+func (d *Discord) learn(ctx context.Context) error {
+	var app struct {
+		ID  string `json:"id"`
+		Bot struct {
+			ID string `json:"id"`
+		} `json:"bot"`
+	}
+	if err := d.api.call(ctx, http.MethodGet, "applications/@me", nil, &app); err != nil {
+		return err
+	}
+	var me struct {
+		ID string `json:"id"`
+	}
+	if err := d.api.call(ctx, http.MethodGet, "users/@me", nil, &me); err != nil {
+		return err
+	}
+	var c struct {
+		Guild  string `json:"guild_id"`
+		Parent string `json:"parent_id"`
+	}
+	if err := d.api.call(ctx, http.MethodGet, "channels/"+d.o.Channel, nil, &c); err != nil {
+		return err
+	}
+	var roles []struct{ ID, Name string }
+	if err := d.api.call(ctx, http.MethodGet, "guilds/"+or(d.o.Guild, c.Guild)+"/roles", nil, &roles); err != nil && code(err) == 0 {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.app, d.self, d.guild, d.parent = app.ID, me.ID, or(d.o.Guild, c.Guild), or(d.o.Category, c.Parent)
+	for _, r := range roles {
+		d.roles[r.ID] = r.Name
+	}
+	return nil
+}
+
+// pause waits before the next try: as long as Discord says, else twice as long
+// each time. It reports false when ctx has ended.
+func (d *Discord) pause(ctx context.Context, n int, err error) bool {
+	wait := min(d.o.Retry<<min(n, 5), 20*d.o.Retry)
+	var l *limited
+	if errors.As(err, &l) {
+		wait = l.after
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// stand notes how it stands; a change is logged.
+func (d *Discord) stand(state string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	text := ""
+	if err != nil {
+		text = words(err)
+	}
+	if d.status.State != state || d.status.Error != text {
+		d.o.Log.Info("discord: "+state, "error", text)
+		d.status.Since = d.o.Now().UTC()
+	}
+	d.status.State, d.status.Error = state, text
+}
+
+// once notes what the operator should know, one time.
+func (d *Discord) once(note string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.said[note] || len(d.said) > 100 {
+		return false
+	}
+	d.said[note] = true
+	d.status.Notes = append(d.status.Notes, note)
+	d.o.Log.Warn("discord: " + note)
+	return true
+}
+
+// Status says how it stands.
+func (d *Discord) Status() Status {
+	n, err := d.out.Waiting()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	st := d.status
+	st.Waiting = n
+	if st.Error == "" && err != nil {
+		st.Error = words(err)
+	}
+	return st
+}
+
+func note(key string, value []byte) bot.Note { return bot.Note{Key: key, Value: value} }
