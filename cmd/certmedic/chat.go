@@ -40,7 +40,7 @@ var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,20}$`)
 
 // chat reads chat: of the configuration.
 func (r *yamlReader) chat(n node, c *config) {
-	r.mapping(n, "chat", fields{"slack": func(n node) {
+	r.mapping(n, "chat", fields{"discord": func(n node) { r.discord(n, c) }, "slack": func(n node) {
 		s := slackConfig{Mode: slack.Socket}
 		never := func(n node) {
 			r.add(n, "chat.slack: a secret does not stand in this file", "set SLACK_APP_TOKEN, SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET (or ..._FILE) in the environment")

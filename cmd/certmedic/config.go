@@ -31,6 +31,7 @@ type config struct {
 	Roots      []string // PEM files added to the system's roots for verification
 	Check      checkConfig
 	Slack      slackConfig
+	Discord    discordConfig
 	Postmortem postmortemConfig
 	Hooks      hooksConfig
 	Updates    updatesConfig

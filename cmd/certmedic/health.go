@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/certmedic/certmedic/bot/discord"
 	"github.com/certmedic/certmedic/bot/slack"
 	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/store"
@@ -25,6 +26,9 @@ func (p *program) handler() http.Handler {
 		mux.Handle("POST /slack/events", p.slack)
 	}
 	mux.Handle("/hooks/", p.hooks)
+	if p.discord != nil && p.cfg.Discord.Mode == discord.HTTP {
+		mux.Handle("POST /discord/interactions", p.discord)
+	}
 	mux.Handle("/", p.site)
 	return mux
 }
@@ -41,6 +45,9 @@ func (p *program) health(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.slack != nil {
 		answer["slack"] = p.slack.Status() // the other rooms go on without it
+	}
+	if p.discord != nil {
+		answer["discord"] = p.discord.Status()
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

@@ -91,7 +91,7 @@ Start with: certmedic demo`,
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.AddCommand(serveCommand(), demoCommand(), drillCommand(), initCommand(), configCommand(),
-		checkCommand(), runCommand(), backupCommand(), verifyCommand(), forgetCommand(), versionCommand(), slackCommand(), estateCommand())
+		checkCommand(), runCommand(), backupCommand(), verifyCommand(), forgetCommand(), versionCommand(), slackCommand(), discordCommand(), estateCommand())
 	for _, sub := range c.Commands() {
 		markUsage(sub)
 	}

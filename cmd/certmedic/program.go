@@ -14,6 +14,7 @@ import (
 
 	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/console"
+	"github.com/certmedic/certmedic/bot/discord"
 	"github.com/certmedic/certmedic/bot/slack"
 	"github.com/certmedic/certmedic/bot/web"
 	"github.com/certmedic/certmedic/commands"
@@ -44,6 +45,8 @@ type program struct {
 
 	outside []outside // what delivers updates and action items
 
+	discord *discord.Discord // nil: not configured
+
 	listener net.Listener
 	stops    []stop
 }
@@ -59,7 +62,8 @@ type programOptions struct {
 	Console *console.Options // a room in this terminal; Rooms is filled in
 	CAs     renew.CAs        // nil: ACME, as configured
 
-	tuneSlack func(*slack.Options) // of tests
+	tuneSlack   func(*slack.Options)   // of tests
+	tuneDiscord func(*discord.Options) // of tests
 }
 
 // stop is one named teardown step.
@@ -123,7 +127,7 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	if err := p.openOutside(roots); err != nil {
 		return nil, err
 	}
-	return p, p.openSlack()
+	return p, errors.Join(p.openSlack(), p.openDiscord())
 }
 
 // engine is what the renewal engine is made of.
@@ -217,6 +221,9 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	}
 	for _, o := range p.outside {
 		start(o.name, func() ([]string, error) { o.run(ctx, incidents{p}.Changed(ctx)); return nil, nil })
+	}
+	if p.discord != nil {
+		start("discord", func() ([]string, error) { return nil, p.discord.Run(ctx) })
 	}
 	if p.o.Console != nil {
 		c := *p.o.Console

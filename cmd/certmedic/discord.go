@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certmedic/certmedic/bot/discord"
+)
+
+// discordCommand sets Discord up: the link that invites the bot, and whether
+// all is well.
+func discordCommand() *cobra.Command {
+	c := &cobra.Command{Use: "discord", Short: "set up Discord: the link that invites the bot, and a check of it", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(discordInviteCommand(), discordCheckCommand())
+	return c
+}
+
+func discordInviteCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "invite", Short: "print the link that adds the bot to a server", Args: cobra.NoArgs,
+		Long: `invite prints the link that adds the bot to a server, with the least scopes and
+permissions. It asks Discord which application DISCORD_BOT_TOKEN is of; with
+--app nothing is asked.`,
+	}
+	file := configFlag(c)
+	app := c.Flags().String("app", "", "the application's `id`, instead of asking Discord")
+	place := c.Flags().String("place", "", "channel or thread: where incidents stand (default: as configured, else channel)")
+	why := c.Flags().Bool("why", false, "say what each permission is for")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		d := discordConfig{Place: discord.Channel}
+		if cfg, err := loadConfig(*file); err == nil && cfg.Discord.Mode != "" {
+			d = cfg.Discord
+		} else if err != nil && c.Flags().Changed("config") {
+			return err
+		}
+		if *place != "" {
+			d.Place = *place
+		}
+		if d.Place != discord.Channel && d.Place != discord.Thread {
+			return usageError{fmt.Errorf("--place %q is none: it is channel or thread", d.Place)}
+		}
+		id := *app
+		if id == "" {
+			o, err := discordOptions(d)
+			if err != nil {
+				return err
+			}
+			if id, err = discord.Application(c.Context(), o); err != nil {
+				return err
+			}
+		}
+		if !discordID.MatchString(id) {
+			return usageError{fmt.Errorf("%q is no application's id: copy it from General Information in the developer portal", id)}
+		}
+		fmt.Fprintln(c.OutOrStdout(), discord.Invite(id, d.Place, d.Guild))
+		if *why {
+			for _, p := range discord.Permissions() {
+				if p.Also == "" || p.Also == d.Place {
+					fmt.Fprintf(c.OutOrStdout(), "%-24s %s\n", p.Name, p.For)
+				}
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+func discordCheckCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "check", Short: "ask Discord whether token, gateway, channel and permissions are right", Args: cobra.NoArgs,
+		Long: `check asks Discord whether the token works, whether the gateway answers (or the
+public key is the application's), whether the channel and the category can be
+seen, and which permissions are missing. It changes nothing. Each line is good
+or says what to do; the exit is 0 only when all are good.`,
+	}
+	file := configFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*file)
+		if err != nil {
+			return err
+		}
+		if cfg.Discord.Mode == "" {
+			return fmt.Errorf("%s has no chat.discord: add `chat: {discord: {channel: \"1100000000000000003\"}}`", cfg.File)
+		}
+		o, err := discordOptions(cfg.Discord)
+		if err != nil {
+			return err
+		}
+		bad := 0
+		for _, f := range discord.Check(c.Context(), o) {
+			if f.Good {
+				fmt.Fprintf(c.OutOrStdout(), "good  %s\n", f.Text)
+				continue
+			}
+			bad++
+			fmt.Fprintf(c.OutOrStdout(), "BAD   %s\n      %s\n", f.Text, f.Next)
+		}
+		if bad > 0 {
+			return &exitError{code: exitFailed, text: fmt.Sprintf("%d things are to be done", bad)}
+		}
+		return nil
+	}
+	return c
+}
