@@ -79,9 +79,9 @@ func rootCommand() *cobra.Command {
 		Use:   "certmedic",
 		Short: "handles TLS certificate outages: check, renew, verify, timeline, postmortem",
 		Long: `certmedic handles TLS certificate outages. People type /certcheck, /renew and
-/incident in the browser or the terminal; it says what is wrong and proves it,
-renews through ACME, rolls out host by host, verifies every endpoint, writes
-the timeline down as it happens and drafts the postmortem.
+/incident in Slack, Discord, a browser or a terminal; it says what is wrong and
+proves it, renews through ACME, rolls out host by host, verifies every endpoint,
+writes the timeline down as it happens and drafts the postmortem.
 
 Start with: certmedic demo`,
 		SilenceErrors: true,
