@@ -67,7 +67,7 @@ func buildCommands(verbs []commands.Verb, params func(string) []commands.Param, 
 	}
 	for _, g := range groups {
 		var c *discordgo.ApplicationCommand
-		for short := 100; ; short /= 2 { // descriptions give way before commands do
+		for short := maxText; ; short -= 5 { // descriptions give way before commands do
 			c = set.command(g, by[g], params, short)
 			if commandSize(c) <= maxSize {
 				break
