@@ -105,7 +105,7 @@ type Discord struct {
 	guild    string
 	parent   string            // of incidents' channels
 	roles    map[string]string // names by id
-	workers  map[string]chan struct{}
+	in       *bot.Inbox
 	people   map[string]member
 	asks     map[string]*ask
 	unsaid   map[string]bool    // tokens whose "thinking" was taken away
@@ -157,7 +157,7 @@ func New(o Options) (*Discord, error) {
 			*d = def
 		}
 	}
-	d := &Discord{o: o, key: key, ready: make(chan struct{}), said: map[string]bool{}, roles: map[string]string{}, workers: map[string]chan struct{}{},
+	d := &Discord{o: o, key: key, ready: make(chan struct{}), said: map[string]bool{}, roles: map[string]string{},
 		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, secrets: map[string]bool{}, first: -1, poke: make(chan struct{}, 1),
 		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}}
 	var err error
@@ -167,6 +167,7 @@ func New(o Options) (*Discord, error) {
 	d.status = Status{State: "connecting", Since: o.Now().UTC()}
 	d.api = newAPI(o.APIURL, o.Token, 12*time.Second, time.Now)
 	d.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: d, Now: o.Now, Log: o.Log, Every: o.Every, Burst: 4, Edits: o.Edits, Retry: o.Retry})
+	d.in = bot.NewInbox(bot.InboxOptions{Name: "discord", Notes: o.Notes, Now: o.Now, Log: o.Log, Words: words, Pause: d.pause})
 	d.working, d.endWork = context.WithCancel(context.Background())
 	return d, nil
 }

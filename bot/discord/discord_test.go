@@ -89,7 +89,7 @@ func TestKillBetweenAckAndWork(t *testing.T) {
 		t.Fatal("not begun")
 	}
 	until(t, "on the record as acknowledged", func() bool {
-		es, _ := st.recorded(context.Background())
+		es, _ := st.in.All(context.Background())
 		return len(es) == 2 && es[0].Acked && es[1].Acked
 	})
 	notes := st.notes.Cut() // the process is gone here
@@ -105,7 +105,7 @@ func TestKillBetweenAckAndWork(t *testing.T) {
 		t.Errorf("done %d times", n)
 	}
 	until(t, "all done", func() bool {
-		es, _ := next.recorded(context.Background())
+		es, _ := next.in.All(context.Background())
 		for _, e := range es {
 			if e.Done.IsZero() {
 				return false

@@ -125,7 +125,7 @@ func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respon
 	}
 	e.Defer, e.Private = d.decide(ctx, i)
 	d.take(ctx, e, func(e envelope, first bool, err error) bool {
-		if errors.Is(err, errClosed) && d.recordedAlready(ctx, e) {
+		if errors.Is(err, errClosed) && d.in.Has(ctx, e) {
 			done(false)
 			return false
 		}

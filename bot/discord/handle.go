@@ -37,7 +37,7 @@ func (w *worker) interaction(ctx context.Context, i interaction) error {
 			return w.pinMessage(ctx, i, to, by)
 		}
 		s := d.cmds.read(i)
-		return w.request(ctx, to, commands.Request{ID: w.e.request(), Text: d.undo(ctx, i, s.line()), By: by, Room: d.room(i.Channel), At: w.e.At})
+		return w.request(ctx, to, commands.Request{ID: request(w.e), Text: d.undo(ctx, i, s.line()), By: by, Room: d.room(i.Channel), At: w.e.At})
 	case askForm:
 		return w.lines(ctx, i, to, by)
 	case askComponent:
@@ -55,7 +55,7 @@ func (w *worker) interaction(ctx context.Context, i interaction) error {
 func (w *worker) lines(ctx context.Context, i interaction, to asker, by commands.Person) error {
 	room := w.d.room(i.Channel)
 	for n, line := range w.e.Lines {
-		q := commands.Request{ID: w.e.request(), Text: w.d.undo(ctx, i, line), By: by, Room: room, At: w.e.At}
+		q := commands.Request{ID: request(w.e), Text: w.d.undo(ctx, i, line), By: by, Room: room, At: w.e.At}
 		if n == len(w.e.Lines)-1 {
 			return w.request(ctx, to, q)
 		}

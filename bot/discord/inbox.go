@@ -2,50 +2,26 @@ package discord
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/certmedic/certmedic/bot"
 )
 
-// This file holds the inbox: a delivery is recorded, then acknowledged, then
-// worked on, one after the other for each person. What was recorded and not
-// done is done at the next start.
+// This file holds what Discord delivers: how it is taken onto the record and
+// acknowledged, and what it asks for. bot.Inbox keeps it until it is done.
 
-// envelope is one delivery. On disk it is JSON with V 1; a reader refuses a
-// higher one, new fields may join, none changes its meaning.
-type envelope struct {
-	V       int             `json:"v"`
-	ID      string          `json:"id"`   // the same delivery has the same
-	Kind    string          `json:"kind"` // "interaction", "MESSAGE_REACTION_ADD", ...
-	By      string          `json:"by,omitempty"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-	Lines   []string        `json:"lines,omitempty"`   // that a filled form stands for
-	Private bool            `json:"private,omitempty"` // deferred for its person alone
-	Defer   int             `json:"defer,omitempty"`   // the kind of deferral
-	Acked   bool            `json:"acked,omitempty"`   // Discord took the deferral
-	At      time.Time       `json:"at"`
-	Done    time.Time       `json:"done,omitzero"`
-}
-
-// keepDone is how long a delivery is known after it was done, so that a
-// repetition does nothing.
-const keepDone = 6 * time.Hour
-
-// perhaps is how long a delivery that failed is tried.
-const perhaps = 30 * time.Minute
+// envelope is one delivery.
+type envelope = bot.Delivery
 
 // firstTime is how long Discord waits for the first response, a little less.
 const firstTime = 2800 * time.Millisecond
 
-func (e envelope) key() string { return "in/" + e.ID }
-
-func (e envelope) request() string { return "discord/" + e.ID }
+// request is the id of the request that a delivery becomes.
+func request(e envelope) string { return "discord/" + e.ID }
 
 // ask is an interaction that is being worked on.
 type ask struct {
@@ -71,19 +47,19 @@ func (d *Discord) take(ctx context.Context, e envelope, taken func(e envelope, f
 	}
 	d.work.Add(1)
 	e.V, e.At = 1, d.o.Now().UTC()
-	turn, over := d.queue(e)
+	turn, over := d.in.Queue(or(e.By, e.ID))
 	d.mu.Unlock()
 	go func() {
 		defer d.work.Done()
 		defer over()
-		first, err := d.record(ctx, e)
+		first, err := d.in.Record(ctx, e)
 		alive := taken(e, first, err)
 		if err != nil || !first {
 			return
 		}
 		e.Acked = alive
-		if b, err := json.Marshal(e); alive && err == nil {
-			if err := d.o.Notes.Put(context.WithoutCancel(ctx), note(e.key(), b)); err != nil {
+		if alive {
+			if err := d.in.Keep(ctx, e); err != nil {
 				d.o.Log.Error("discord: that a delivery is acknowledged cannot be recorded", "error", err)
 			}
 		}
@@ -91,78 +67,10 @@ func (d *Discord) take(ctx context.Context, e envelope, taken func(e envelope, f
 	}()
 }
 
-func (d *Discord) record(ctx context.Context, e envelope) (first bool, err error) {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return false, err
-	}
-	return d.o.Notes.Add(context.WithoutCancel(ctx), note(e.key(), b))
-}
-
-func (d *Discord) recordedAlready(ctx context.Context, e envelope) bool {
-	ns, err := d.o.Notes.List(ctx, e.key())
-	return err == nil && slices.ContainsFunc(ns, func(n bot.Note) bool { return n.Key == e.key() })
-}
-
-// queue takes a place behind the person's earlier deliveries. d.mu is held.
-func (d *Discord) queue(e envelope) (turn <-chan struct{}, over func()) {
-	who := or(e.By, e.ID)
-	before, mine := d.workers[who], make(chan struct{})
-	d.workers[who] = mine
-	return before, func() {
-		if before != nil {
-			<-before
-		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		close(mine)
-		if d.workers[who] == mine {
-			delete(d.workers, who)
-		}
-	}
-}
-
-// do works on a delivery when its turn comes, and writes down that it is done.
-// One that Discord does not let us answer is tried for half an hour.
+// do works on a delivery when its turn comes.
 func (d *Discord) do(e envelope, turn <-chan struct{}, dead bool) {
-	if turn != nil {
-		select {
-		case <-turn:
-		case <-d.working.Done():
-			return
-		}
-	}
-	select {
-	case <-d.ready:
-	case <-d.working.Done():
-		return
-	}
 	w := &worker{d: d, e: e, dead: dead}
-	for n := 0; ; n++ {
-		err := w.handle(d.working)
-		if d.working.Err() != nil {
-			return // the next start does it
-		}
-		if err == nil {
-			break
-		}
-		if n >= 3 && d.o.Now().Sub(e.At) > perhaps {
-			d.o.Log.Error("discord: an answer is given up", "id", e.ID, "error", words(err))
-			break
-		}
-		d.o.Log.Warn("discord: an answer is not delivered yet", "id", e.ID, "error", words(err))
-		if !d.pause(d.working, n, err) {
-			return
-		}
-	}
-	e.Done, e.Payload = d.o.Now().UTC(), nil
-	b, err := json.Marshal(e)
-	if err == nil {
-		err = d.o.Notes.Put(context.WithoutCancel(d.working), note(e.key(), b))
-	}
-	if err != nil {
-		d.o.Log.Error("discord: that a delivery is done cannot be recorded", "id", e.ID, "error", err)
-	}
+	d.in.Do(d.working, e, turn, d.ready, w.handle)
 }
 
 // worker does one delivery. It remembers between tries what was reached.
@@ -193,18 +101,13 @@ func (w *worker) handle(ctx context.Context) (err error) {
 
 // recover works on what an earlier process recorded and did not do.
 func (d *Discord) recover(ctx context.Context) error {
-	es, err := d.recorded(ctx)
-	if err != nil {
-		return err
-	}
-	es = slices.DeleteFunc(es, func(e envelope) bool { return !e.Done.IsZero() })
-	slices.SortStableFunc(es, func(a, b envelope) int { return a.At.Compare(b.At) })
+	es, err := d.in.Undone(ctx)
 	for _, e := range es {
 		i, _ := readInteraction(e.Payload)
 		d.remember(e, i)
 		d.mu.Lock()
 		d.work.Add(1)
-		turn, over := d.queue(e)
+		turn, over := d.in.Queue(or(e.By, e.ID))
 		d.mu.Unlock()
 		go func() {
 			defer d.work.Done()
@@ -217,68 +120,28 @@ func (d *Discord) recover(ctx context.Context) error {
 			d.do(e, turn, false)
 		}()
 	}
-	if len(es) > 0 {
-		d.o.Log.Info("discord: deliveries of before are worked on", "number", len(es))
-	}
-	return nil
-}
-
-func (d *Discord) recorded(ctx context.Context) ([]envelope, error) {
-	ns, err := d.o.Notes.List(ctx, "in/")
-	if err != nil {
-		return nil, fmt.Errorf("read Discord's inbox: %w", err)
-	}
-	var es []envelope
-	for _, n := range ns {
-		var e envelope
-		if err := json.Unmarshal(n.Value, &e); err != nil || e.V > 1 {
-			return nil, fmt.Errorf("delivery %s cannot be read (version %d): %w", n.Key, e.V, errors.Join(err))
-		}
-		es = append(es, e)
-	}
-	return es, nil
+	return err
 }
 
 // sweep forgets what was done long ago.
-func (d *Discord) sweep(ctx context.Context) error {
-	for {
-		es, err := d.recorded(ctx)
-		if err != nil {
-			d.o.Log.Error("discord: sweep", "error", err)
-		}
-		for _, e := range es {
-			if !e.Done.IsZero() && d.o.Now().Sub(e.Done) > keepDone {
-				if err := d.o.Notes.Put(ctx, note(e.key(), nil)); err != nil {
-					break
-				}
-			}
-		}
-		t := time.NewTimer(time.Hour)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		case <-t.C:
-		}
-	}
-}
+func (d *Discord) sweep(ctx context.Context) error { return d.in.Sweep(ctx) }
 
 // remember makes a public deferral known to the feed, which answers it.
 func (d *Discord) remember(e envelope, i interaction) *ask {
 	a := &ask{to: askerOf(e, i), taken: make(chan struct{})}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if old := d.asks[e.request()]; old != nil {
+	if old := d.asks[request(e)]; old != nil {
 		return old
 	}
 	if len(d.asks) > 2000 {
 		for k, o := range d.asks {
-			if d.o.Now().Sub(o.to.at) > perhaps {
+			if (bot.Delivery{At: o.to.at}).Tried(d.o.Now()) {
 				delete(d.asks, k)
 			}
 		}
 	}
-	d.asks[e.request()] = a
+	d.asks[request(e)] = a
 	return a
 }
 
@@ -291,7 +154,7 @@ func (d *Discord) asked(request string) *ask {
 func (d *Discord) forget(e envelope) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.asks, e.request())
+	delete(d.asks, request(e))
 }
 
 // deferral is the data of an envelope's first response.

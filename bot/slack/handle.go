@@ -206,7 +206,7 @@ func (s *Slack) press(ctx context.Context, e envelope, a action) error {
 	if err := json.Unmarshal([]byte(a.Actions[0].Value), &p); err != nil {
 		return nil // not one of ours
 	}
-	to := asker{url: a.ResponseURL, channel: a.channel(), user: a.User.ID, at: e.At, view: or(e.view, a.View.ID)}
+	to := asker{url: a.ResponseURL, channel: a.channel(), user: a.User.ID, at: e.At, view: or(e.View, a.View.ID)}
 	by, no, err := s.who(ctx, a.User.ID, a.User.Username)
 	if err != nil {
 		return err

@@ -211,7 +211,7 @@ func (s *Slack) openForHome(ctx context.Context, e *envelope, a action) (done bo
 			return s.openForm(ctx, a.TriggerID, false, ask, formMeta{Room: "main"}) == nil
 		}
 	}
-	e.view, _ = s.open(ctx, a.TriggerID, false, answerView(drawing{blocks: []slack.Block{slack.NewSectionBlock(text("Working on it."), nil, nil)}}))
+	e.View, _ = s.open(ctx, a.TriggerID, false, answerView(drawing{blocks: []slack.Block{slack.NewSectionBlock(text("Working on it."), nil, nil)}}))
 	return false
 }
 
@@ -222,7 +222,7 @@ func (s *Slack) homePress(ctx context.Context, e envelope, a action) error {
 	if s.o.Home == nil || json.Unmarshal([]byte(a.Actions[0].Value), &p) != nil || p.Line == "" {
 		return nil
 	}
-	to := asker{user: a.User.ID, view: e.view, at: e.At}
+	to := asker{user: a.User.ID, view: e.View, at: e.At}
 	by, no, err := s.who(ctx, a.User.ID, a.User.Username)
 	if err != nil {
 		return err

@@ -7,36 +7,17 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
-	"slices"
-	"time"
 
 	"github.com/slack-go/slack"
+
+	"github.com/certmedic/certmedic/bot"
 )
 
-// This file holds the inbox: a delivery is recorded, then acknowledged, then
-// worked on, one after the other for each person. What was recorded and not
-// done is done at the next start.
+// This file holds what Slack delivers: how it is taken onto the record and
+// acknowledged, and what it asks for. bot.Inbox keeps it until it is done.
 
-// envelope is one delivery. On disk it is JSON with V 1; a reader refuses a
-// higher one, new fields may join, none changes its meaning.
-type envelope struct {
-	V       int             `json:"v"`
-	ID      string          `json:"id"` // the same delivery has the same
-	Kind    string          `json:"kind"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-	Lines   []string        `json:"lines,omitempty"` // that a submitted form stands for
-	At      time.Time       `json:"at"`
-	Done    time.Time       `json:"done,omitzero"`
-
-	view string // the view that its answer goes to
-}
-
-// keepDone is how long a delivery is known after it was done, so that a
-// repetition does nothing. Slack repeats an event for some minutes.
-const keepDone = 6 * time.Hour
-
-// perhaps is how long a delivery that failed is tried.
-const perhaps = 30 * time.Minute
+// envelope is one delivery.
+type envelope = bot.Delivery
 
 var plainID = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
@@ -82,8 +63,6 @@ func open(kind, envelopeID string, payload []byte) (envelope, error) {
 	return envelope{V: 1, ID: id[:min(len(id), 200)], Kind: kind, Payload: json.RawMessage(payload)}, nil
 }
 
-func (e envelope) key() string { return "in/" + e.ID }
-
 var errClosed = errors.New("certmedic is stopping")
 
 // take records a delivery and has it worked on. No error: it is on the record,
@@ -106,43 +85,17 @@ func (s *Slack) takeThen(ctx context.Context, e envelope, then func(error)) {
 	}
 	s.work.Add(1)
 	e.At = s.o.Now().UTC()
-	turn, over := s.queue(e)
+	turn, over := s.in.Queue(person(e))
 	s.mu.Unlock()
 	go func() {
 		defer s.work.Done()
 		defer over()
-		first, err := s.record(ctx, e)
+		first, err := s.in.Record(ctx, e)
 		then(err)
 		if err == nil && first {
 			s.finish(e, turn)
 		}
 	}()
-}
-
-func (s *Slack) record(ctx context.Context, e envelope) (first bool, err error) {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return false, err
-	}
-	return s.o.Notes.Add(context.WithoutCancel(ctx), note(e.key(), b))
-}
-
-// queue takes a place behind the person's earlier deliveries. s.mu is held.
-func (s *Slack) queue(e envelope) (turn <-chan struct{}, over func()) {
-	who := person(e)
-	before, mine := s.workers[who], make(chan struct{})
-	s.workers[who] = mine
-	return before, func() {
-		if before != nil {
-			<-before
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		close(mine)
-		if s.workers[who] == mine {
-			delete(s.workers, who)
-		}
-	}
 }
 
 func person(e envelope) string {
@@ -172,57 +125,15 @@ func person(e envelope) string {
 // finish does all of a delivery: what must be opened at once, then the rest.
 func (s *Slack) finish(e envelope, turn <-chan struct{}) {
 	if s.openFirst(&e) {
-		s.done(e)
+		s.in.Done(s.working, e)
 		return
 	}
 	s.do(e, turn)
 }
 
-// do works on a delivery when its turn comes, and writes down that it is done.
-// One that Slack does not let us answer is tried for half an hour.
+// do works on a delivery when its turn comes.
 func (s *Slack) do(e envelope, turn <-chan struct{}) {
-	if turn != nil {
-		select {
-		case <-turn:
-		case <-s.working.Done():
-			return
-		}
-	}
-	select {
-	case <-s.ready:
-	case <-s.working.Done():
-		return
-	}
-	for n := 0; ; n++ {
-		err := s.handle(s.working, e)
-		if s.working.Err() != nil {
-			return // the next start does it
-		}
-		if err == nil {
-			break
-		}
-		if n >= 3 && s.o.Now().Sub(e.At) > perhaps {
-			s.o.Log.Error("slack: an answer is given up", "id", e.ID, "error", words(err))
-			break
-		}
-		s.o.Log.Warn("slack: an answer is not delivered yet", "id", e.ID, "error", words(err))
-		if !s.pause(s.working, n, err) {
-			return
-		}
-	}
-	s.done(e)
-}
-
-// done writes down that a delivery is done.
-func (s *Slack) done(e envelope) {
-	e.Done, e.Payload, e.Lines = s.o.Now().UTC(), nil, nil
-	b, err := json.Marshal(e)
-	if err == nil {
-		err = s.o.Notes.Put(context.WithoutCancel(s.working), note(e.key(), b))
-	}
-	if err != nil {
-		s.o.Log.Error("slack: that a delivery is done cannot be recorded", "id", e.ID, "error", err)
-	}
+	s.in.Do(s.working, e, turn, s.ready, func(ctx context.Context) error { return s.handle(ctx, e) })
 }
 
 // guard, deferred, logs a panic and calls after.
@@ -260,16 +171,11 @@ func (s *Slack) handle(ctx context.Context, e envelope) (err error) {
 
 // recover works on what an earlier process recorded and did not do.
 func (s *Slack) recover(ctx context.Context) error {
-	es, err := s.recorded(ctx)
-	if err != nil {
-		return err
-	}
-	es = slices.DeleteFunc(es, func(e envelope) bool { return !e.Done.IsZero() })
-	slices.SortStableFunc(es, func(a, b envelope) int { return a.At.Compare(b.At) })
+	es, err := s.in.Undone(ctx)
 	for _, e := range es {
 		s.mu.Lock()
 		s.work.Add(1)
-		turn, over := s.queue(e)
+		turn, over := s.in.Queue(person(e))
 		s.mu.Unlock()
 		go func() {
 			defer s.work.Done()
@@ -277,47 +183,8 @@ func (s *Slack) recover(ctx context.Context) error {
 			s.do(e, turn)
 		}()
 	}
-	if len(es) > 0 {
-		s.o.Log.Info("slack: deliveries of before are worked on", "number", len(es))
-	}
-	return nil
-}
-
-func (s *Slack) recorded(ctx context.Context) ([]envelope, error) {
-	ns, err := s.o.Notes.List(ctx, "in/")
-	if err != nil {
-		return nil, fmt.Errorf("read Slack's inbox: %w", err)
-	}
-	var es []envelope
-	for _, n := range ns {
-		var e envelope
-		if err := json.Unmarshal(n.Value, &e); err != nil || e.V > 1 {
-			return nil, fmt.Errorf("delivery %s cannot be read (version %d): %w", n.Key, e.V, errors.Join(err))
-		}
-		es = append(es, e)
-	}
-	return es, nil
+	return err
 }
 
 // sweep forgets what was done long ago.
-func (s *Slack) sweep(ctx context.Context) error {
-	for {
-		es, err := s.recorded(ctx)
-		if err != nil {
-			s.o.Log.Error("slack: sweep", "error", err)
-		}
-		for _, e := range es {
-			if !e.Done.IsZero() && s.o.Now().Sub(e.Done) > keepDone {
-				if err := s.o.Notes.Put(ctx, note(e.key(), nil)); err != nil {
-					break
-				}
-			}
-		}
-		s.sweepPins(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Hour):
-		}
-	}
-}
+func (s *Slack) sweep(ctx context.Context) error { return s.in.Sweep(ctx, s.sweepPins) }

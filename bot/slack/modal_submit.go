@@ -54,12 +54,12 @@ func (s *Slack) accept(ctx context.Context, e envelope, then func(answer json.Ra
 
 // taken reports whether the same delivery is on the record.
 func (s *Slack) taken(ctx context.Context, e envelope) bool {
-	ns, err := s.o.Notes.List(ctx, e.key())
+	ns, err := s.o.Notes.List(ctx, e.Key())
 	if err != nil {
 		return false
 	}
 	for _, n := range ns {
-		if n.Key == e.key() {
+		if n.Key == e.Key() {
 			return true
 		}
 	}
@@ -150,5 +150,5 @@ func (s *Slack) rewrite(ctx context.Context, e envelope) error {
 	if err != nil {
 		return err
 	}
-	return s.o.Notes.Put(ctx, note(e.key(), b))
+	return s.o.Notes.Put(ctx, note(e.Key(), b))
 }

@@ -143,7 +143,7 @@ func TestForm(t *testing.T) {
 // inbox is what stands in the inbox.
 func (st *stand) inbox(t testing.TB) []envelope {
 	t.Helper()
-	es, err := st.recorded(context.Background())
+	es, err := st.in.All(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -309,9 +309,12 @@ func (p pick) menu() slack.Block {
 	return slack.NewActionBlock(p.Block, slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, text("Choose"), pickAction, os...))
 }
 
+// keepAsked is how long a message waits for the answer to which incident it belongs to.
+const keepAsked = 6 * time.Hour
+
 // sweepPins forgets messages that wait for an answer no more, and pins of long ago.
 func (s *Slack) sweepPins(ctx context.Context) {
-	for prefix, keep := range map[string]time.Duration{"msg/": keepDone, "pin/": keepPins} {
+	for prefix, keep := range map[string]time.Duration{"msg/": keepAsked, "pin/": keepPins} {
 		ns, err := s.o.Notes.List(ctx, prefix)
 		if err != nil {
 			s.o.Log.Error("slack: sweep", "error", err)

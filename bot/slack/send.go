@@ -212,8 +212,11 @@ func (s *Slack) unsay(ctx context.Context, to asker) error {
 	return s.tell(ctx, to, &slack.WebhookMessage{DeleteOriginal: true}, drawing{})
 }
 
+// urlLasts is how long a response_url takes posts.
+const urlLasts = 30 * time.Minute
+
 func (s *Slack) tell(ctx context.Context, to asker, m *slack.WebhookMessage, d drawing) error {
-	if to.url != "" && s.o.Now().Sub(to.at) < perhaps && s.trusted(to.url) {
+	if to.url != "" && s.o.Now().Sub(to.at) < urlLasts && s.trusted(to.url) {
 		err := slack.PostWebhookCustomHTTPContext(ctx, to.url, s.http, m)
 		var status slack.StatusCodeError
 		if err == nil || !errors.As(err, &status) || status.Code >= 500 || status.Code == http.StatusTooManyRequests {

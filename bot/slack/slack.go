@@ -95,7 +95,7 @@ type Slack struct {
 	team     string          // our workspace's id
 	org      string          // our organisation's id, of several workspaces; or ""
 	selfBot  string          // our bot id
-	workers  map[string]chan struct{}
+	in       *bot.Inbox
 	people   map[string]known
 	channels map[string]channel // by room
 	rooms    map[string]string  // by channel
@@ -147,12 +147,13 @@ func New(o Options) (*Slack, error) {
 	if o.Tier2 <= 0 {
 		o.Tier2 = 3 * o.Every
 	}
-	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, heard: map[string]bool{}, secrets: map[string]bool{}, stirred: map[string]time.Time{}, ready: make(chan struct{}), said: map[string]bool{}, workers: map[string]chan struct{}{}, people: map[string]known{},
+	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, heard: map[string]bool{}, secrets: map[string]bool{}, stirred: map[string]time.Time{}, ready: make(chan struct{}), said: map[string]bool{}, people: map[string]known{},
 		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}, first: -1}
 	s.status = Status{State: "connecting", Since: o.Now().UTC()}
 	s.http = &http.Client{Timeout: 10 * time.Second}
 	s.api = client(o, s.http, nil)
 	s.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: s, Now: o.Now, Log: o.Log, Every: o.Every, Edits: o.Edits, Retry: o.Retry})
+	s.in = bot.NewInbox(bot.InboxOptions{Name: "slack", Notes: o.Notes, Now: o.Now, Log: o.Log, Words: words, Pause: s.pause})
 	s.working, s.endWork = context.WithCancel(context.Background())
 	return s, nil
 }

@@ -224,7 +224,7 @@ func TestKillBetweenAckAndWork(t *testing.T) {
 		t.Errorf("done %d times", n)
 	}
 	until(t, "all done", func() bool {
-		es, _ := next.recorded(context.Background())
+		es, _ := next.in.All(context.Background())
 		for _, e := range es {
 			if e.Done.IsZero() {
 				return false
