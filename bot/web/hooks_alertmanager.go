@@ -137,10 +137,10 @@ func (c *collected) hosts(text string) {
 	}
 }
 
-var oneWord = regexp.MustCompile(`^[\pL\pN._-]{1,63}(?::[0-9]{1,5})?$`)
+var oneWord = regexp.MustCompile(`^[\pL\pN._-]+(?::[0-9]{1,5})?$`)
 
 func (c *collected) name(text string) {
-	if text = strings.TrimSpace(text); !oneWord.MatchString(text) {
+	if text = strings.TrimSpace(text); len(text) > 4*63+6 || !oneWord.MatchString(text) {
 		return
 	}
 	text, _, _ = strings.Cut(text, ":")

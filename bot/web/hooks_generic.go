@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/certmedic/certmedic/commands"
 )
@@ -35,7 +36,7 @@ type genericAlert struct {
 	Link        string    `json:"link"`
 }
 
-var senderName = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,39}$`)
+var senderName = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]*$`)
 
 // parseGeneric reads our own form.
 func parseGeneric(body []byte) ([]commands.Alert, error) {
@@ -52,7 +53,7 @@ func parseGeneric(body []byte) ([]commands.Alert, error) {
 	switch {
 	case source == "":
 		source = Generic
-	case !senderName.MatchString(source), strings.EqualFold(source, Alertmanager), strings.EqualFold(source, PagerDuty):
+	case utf8.RuneCountInString(source) > 40, !senderName.MatchString(source), strings.EqualFold(source, Alertmanager), strings.EqualFold(source, PagerDuty):
 		return nil, fmt.Errorf("from: %.40q cannot be a sender's name: 1 to 40 letters, digits, spaces, ., _ and -", source)
 	}
 	list, left, err := several[genericAlert](m.Alerts, true)

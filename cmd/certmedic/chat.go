@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/slack"
@@ -31,10 +32,18 @@ type slackConfig struct {
 	Reaction string // the emoji that puts a message on the timeline; "": the default
 }
 
-// emojiName is an emoji's name as Slack allows it.
-var emojiName = regexp.MustCompile(`^[\p{L}0-9_+'-]{1,100}$`)
+// emojiName is an emoji's name as Slack allows it, up to 100 letters; userGroup
+// a group's id or handle, up to 80. The lengths stand in fits: counted in the
+// expression, each would repeat all of Unicode's letters, megabytes of it.
+var (
+	emojiName = regexp.MustCompile(`^[\p{L}0-9_+'-]+$`)
+	userGroup = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}._-]*$`)
+)
 
-var userGroup = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}._-]{0,79}$`)
+// fits reports a text of a form and of at most n letters.
+func fits(form *regexp.Regexp, n int, s string) bool {
+	return utf8.RuneCountInString(s) <= n && form.MatchString(s)
+}
 
 var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{6,20}$`)
 
@@ -63,12 +72,12 @@ func (r *yamlReader) chat(n node, c *config) {
 				}
 			},
 			"oncall": func(n node) {
-				if s.Oncall = strings.TrimPrefix(r.text(n, "chat.slack.oncall"), "@"); !userGroup.MatchString(s.Oncall) {
+				if s.Oncall = strings.TrimPrefix(r.text(n, "chat.slack.oncall"), "@"); !fits(userGroup, 80, s.Oncall) {
 					r.add(n, "chat.slack.oncall: %q is no user group", "the group's id or its handle: S0123456789 or tls-oncall", s.Oncall)
 				}
 			},
 			"reaction": func(n node) {
-				if s.Reaction = strings.Trim(r.text(n, "chat.slack.reaction"), ":"); !emojiName.MatchString(s.Reaction) {
+				if s.Reaction = strings.Trim(r.text(n, "chat.slack.reaction"), ":"); !fits(emojiName, 100, s.Reaction) {
 					r.add(n, "chat.slack.reaction: %q is no emoji's name", "the name between the colons, without a skin tone: pushpin", s.Reaction)
 				}
 			},

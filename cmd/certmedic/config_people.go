@@ -79,14 +79,14 @@ func rankOf(id string) int {
 	return len(identities)
 }
 
-var groupForm = regexp.MustCompile(`^@?[\p{L}\p{N}][\p{L}\p{N} ._-]{0,79}$`)
+var groupForm = regexp.MustCompile(`^@?[\p{L}\p{N}][\p{L}\p{N} ._-]*$`)
 
 // groups reads a team's groups of one platform: ids or names.
 func (r *yamlReader) groups(n node, team, platform string) []string {
 	var all []string
 	for _, item := range r.list(n, "team "+team+", "+platform) {
 		g := r.text(item, "team "+team+", "+platform)
-		if g != "" && !groupForm.MatchString(g) {
+		if g != "" && !fits(groupForm, 81, g) {
 			r.add(item, "team %s, %s: %q is no group", "name a user group of Slack by its id or handle (S0123ABCD), a role of Discord by its id or name", team, platform, g)
 			continue
 		}
