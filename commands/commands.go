@@ -163,6 +163,8 @@ type Options struct {
 	Templates *postmortem.Templates // of postmortem drafts; nil: those that come with the program
 	Template  string                // of the draft that close hands over; "": standard
 
+	Publisher Publisher // of drafts, to a repository; nil: none is configured
+
 	// GroupsOf, which may be nil, returns the groups of its platform that an
 	// identity is in, as Team.Groups names them; a group with an id and a
 	// handle is returned as both. It is asked while somebody waits, so it
@@ -188,6 +190,7 @@ type Desk struct {
 	people people
 	seen   seen // replies by request id
 	alerts alertWork
+	papers chan struct{} // something is to be published
 }
 
 // New makes a Desk.
@@ -198,5 +201,5 @@ func New(o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o, people: newPeople(o.People)}
+	return &Desk{o: o, people: newPeople(o.People), papers: make(chan struct{}, 1)}
 }

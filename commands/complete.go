@@ -165,7 +165,7 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 		case "list":
 			add("open", "all", "search")
 		case "postmortem":
-			add("md", "html", "json", "png", "set", "finish", "review", "share")
+			add("md", "html", "json", "png", "set", "finish", "review", "share", "publish")
 		case "update":
 			add("approve", "deny", "retry", "list")
 		case "temp":

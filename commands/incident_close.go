@@ -24,6 +24,7 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 	}
 	ch := c.change(c.args.rest())
 	ch.Reason = c.args.value("anyway")
+	ch.Publish = c.d.o.Publisher != nil && !i.Drill && !i.Private
 	from := i
 	i, err = c.d.o.Book.Close(ctx, i.ID, ch)
 	if errors.Is(err, incident.ErrState) && from.Status.Open() {
@@ -32,6 +33,9 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 	}
 	if err != nil {
 		return Reply{}, c.bookError(from, err)
+	}
+	if ch.Publish {
+		c.d.publishPoke()
 	}
 	r, err := c.draftReply(ctx, i, c.d.o.Template, []string{"md", "html", "json", "png"})
 	if bad := (*postmortem.TemplateError)(nil); errors.As(err, &bad) { // it is closed all the same
@@ -48,9 +52,9 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 }
 
 func postmortemVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | png | finish | review | share | set section text]", Summary: "the postmortem draft, drawn from the record at any time; set writes your words into a section; finish, review and share say how far it is",
+	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | png | finish | review | share | publish | set section text]", Summary: "the postmortem draft, drawn from the record at any time; set writes your words into a section; finish, review and share say how far it is; publish puts it into the git repository",
 		Example: "/incident postmortem INC-7 md", Flags: []Flag{{"template", "name", "standard, brief, blog, status-page, or one of your own"},
-			{"anyway", "text", "finish although gaps are left, or out of turn: why"}}}, text: true, run: postmortemRun}
+			{"anyway", "text", "finish although gaps are left, or out of turn; publish a private one, or over what others changed: why"}}}, text: true, run: postmortemRun}
 }
 
 func postmortemRun(ctx context.Context, c *call) (Reply, error) {
@@ -59,7 +63,7 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 	word = strings.ToLower(word)
 	to := map[string]string{"finish": incident.DraftFinished, "finished": incident.DraftFinished, "review": incident.DraftReviewed, "reviewed": incident.DraftReviewed,
 		"share": incident.DraftShared, "shared": incident.DraftShared}[word]
-	if word == "set" || to != "" {
+	if word == "set" || word == publishWord || to != "" {
 		_, _ = c.args.take()
 		named = c.takeNamed(named)
 	}
@@ -71,7 +75,7 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 		return c.setSection(ctx, i)
 	}
 	forms := []string{"md"}
-	if w, ok := c.args.peek(); ok && to == "" {
+	if w, ok := c.args.peek(); ok && to == "" && word != publishWord {
 		_, _ = c.args.take()
 		form, err := formOf(w)
 		if err != nil {
@@ -81,6 +85,9 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 	}
 	if len(c.args.words) > 0 {
 		return Reply{}, c.v.problem("extra_words", "/"+c.v.Name+" does not take "+quote(c.args.rest())+".")
+	}
+	if word == publishWord {
+		return c.askPublish(ctx, i)
 	}
 	if to != "" {
 		return c.advance(ctx, i, to)

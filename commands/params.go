@@ -131,7 +131,7 @@ func paramWords() map[string][]Param {
 		"incident list":       {choice("which", "without it the open ones", false, "open", "all", "search"), {Name: "words", Kind: ParamText, Summary: "of search: the words"}},
 		"incident resolve":    {which, with(text, func(p *Param) { p.Summary = "what ended it" })},
 		"incident close":      {which, with(text, func(p *Param) { p.Summary = "a last word" })},
-		"incident postmortem": {which, choice("do", "a form of the draft, how far it is, or set a section", false, "md", "html", "json", "png", "finish", "review", "share", "set"), choice("section", "of set: which section", false, postmortem.Settable()...), with(text, func(p *Param) { p.Summary = "of set: your words" })},
+		"incident postmortem": {which, choice("do", "a form of the draft, how far it is, or set a section", false, "md", "html", "json", "png", "finish", "review", "share", "publish", "set"), choice("section", "of set: which section", false, postmortem.Settable()...), with(text, func(p *Param) { p.Summary = "of set: your words" })},
 		"incident export":     {which, choice("form", "of the file", true, "json", "csv", "zip")},
 	}
 }

@@ -108,6 +108,10 @@ func (c *call) right() string {
 		if c.args.has("yes") {
 			return NeedsRenew
 		}
+	case "incident postmortem":
+		if c.publishes() {
+			return NeedsClose
+		}
 	case "incident status":
 		words := c.args.words
 		if len(words) > 0 && isIncident(words[0].text) {

@@ -20,6 +20,8 @@ type Change struct {
 	At     time.Time // zero: now
 	Link   string
 	Key    string // the same key changes once
+
+	Publish bool // Close: the postmortem is to be published, unless it is private
 }
 
 // statuses that SetStatus knows, in order.
@@ -237,6 +239,11 @@ func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error)
 		p.derive(ClosedAt, c, "closed by "+c.By.Name)
 		if err := p.tx.Put(keyDraft+padded(p.r.Num), []byte(strconv.Itoa(p.r.Num))); err != nil {
 			return err
+		}
+		if c.Publish && !p.r.Private {
+			if err := p.publish(Person{}, ""); err != nil {
+				return err
+			}
 		}
 		return p.setStatus(Closed, c, text+".")
 	})

@@ -19,6 +19,8 @@ package incident
 //	incident/remind/00000007           diskReminders
 //	incident/out/00000007              "7" while an update of INC-7 is under way, or a target shows it
 //	incident/INC-7/update/00000002     diskUpdate of its U-2
+//	incident/publish/00000007          diskPublish, see publish.go
+//	incident/publishdue/00000007       "7" while its publication is to be worked off
 //	incident/INC-7/line/00000001       diskLine, in the order of writing
 //	incident/INC-7/key/<sum>           number of the line written with that key
 //	incident/pin/<sum>                 number of the incident that has that chat message
@@ -64,6 +66,9 @@ const (
 	keyRemind   = "incident/remind/"
 	keyExport   = "incident/export/"
 	keyOut      = "incident/out/"
+
+	keyPublish    = "incident/publish/"
+	keyPublishDue = "incident/publishdue/"
 )
 
 // diskIncident is an incident's record, version 1.

@@ -321,6 +321,9 @@ func (b *Book) forgetLines(ctx context.Context, num int, lines []int, w *forgett
 			ev.Lines = append(ev.Lines, ForgottenLine{Line: at, SHA256: sum})
 			n++
 		}
+		if err := w.publication(tx, r, b.clock()); err != nil {
+			return err
+		}
 		if n == 0 {
 			return putIncident(tx, r)
 		}

@@ -19,6 +19,8 @@ type page struct {
 	at   time.Time // happened
 	seed [32]byte
 	done bool // something was written
+
+	asked bool // the publication is as it is to be (publish.go)
 }
 
 // change opens the incident's record, lets fn change it and write lines, and
@@ -56,6 +58,11 @@ func (b *Book) change(ctx context.Context, id string, c Change, fn func(p *page,
 		}
 		p.r.Updated = p.now
 		i = p.r.incident()
+		if !p.asked {
+			if err := publishAgain(tx, p.r, p.now); err != nil {
+				return err
+			}
+		}
 		return putIncident(tx, p.r)
 	})
 	if err != nil {

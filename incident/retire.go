@@ -188,7 +188,7 @@ func (b *Book) retire(ctx context.Context, num int, before time.Time) (done bool
 		for _, t := range r.Tasks {
 			keys = append(keys, keyTask+padded(t.Num), keyTaskOpen+padded(t.Num))
 		}
-		keys = append(keys, keyDraft+padded(num), keyRemind+padded(num), keyIndex+padded(num), keyRecord+padded(num)) // the record last
+		keys = append(keys, keyDraft+padded(num), keyRemind+padded(num), keyPublish+padded(num), keyPublishDue+padded(num), keyIndex+padded(num), keyRecord+padded(num)) // the record last
 		if under {
 			return nil
 		}

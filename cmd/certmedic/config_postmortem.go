@@ -13,6 +13,7 @@ import (
 type postmortemConfig struct {
 	Templates *postmortem.Templates // nil: those that come with the program
 	Template  string                // of the draft that close hands over; "": standard
+	Git       gitConfig             // where drafts are published; zero: nowhere
 }
 
 // postmortem reads postmortem: of the configuration. Own templates are read
@@ -31,6 +32,7 @@ func (r *yamlReader) postmortem(n node, c *config) {
 			}
 			c.Postmortem.Templates = s
 		},
+		"git":      func(n node) { c.Postmortem.Git = r.git(n) },
 		"template": func(n node) { c.Postmortem.Template = r.text(n, "postmortem.template") },
 	})
 	if t, all := c.Postmortem.Template, c.Postmortem.Templates.Names(); t != "" && !slices.Contains(all, t) {

@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"bot/bottest":         {"bot", "commands"},
 	"bot/console":         {"bot", "commands"},
 	"bot/notify":          {"bot", "commands"}, // floor 4 too: updates leave through it as words leave through bot/slack
+	"bot/gitbook":         {"bot", "commands"}, // one outside service, git, that drafts go out to; as a chat platform is
 	"bot/slack":           {"bot", "commands"},
 	"bot/discord":         {"bot", "commands"},
 	"bot/tracker":         {"bot", "commands"}, // likewise for action items

@@ -111,7 +111,7 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 	}
 	p.book = incident.NewBook(p.store, time.Now)
 	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, People: cfg.People, Policy: cfg.Policy, GroupsOf: p.groupsOf,
-		Templates: cfg.Postmortem.Templates, Template: cfg.Postmortem.Template,
+		Templates: cfg.Postmortem.Templates, Template: cfg.Postmortem.Template, Publisher: cfg.publisher(o.Log),
 		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain, Updates: cfg.Updates.desk(), Trackers: cfg.Tasks.desk()})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, MayRead: p.desk.MayRead, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)
@@ -208,6 +208,9 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	if p.o.Watch {
 		start("rest", func() ([]string, error) { rest(ctx, restTick, freeMemory); return nil, nil })
 		start("reminders", func() ([]string, error) { return nil, p.remind(ctx) })
+		if p.cfg.Postmortem.Git.Repo != "" {
+			start("publishing", func() ([]string, error) { return nil, p.desk.WorkPublications(ctx, p.post) })
+		}
 		start("retention", func() ([]string, error) { return nil, p.retain(ctx) })
 	}
 	if p.listener != nil {
