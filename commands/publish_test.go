@@ -244,8 +244,8 @@ func TestPublishWho(t *testing.T) {
 	}
 	r.must("ana", "INC-1", "/incident impact INC-1 all keys and more")
 	r.clock.add(time.Hour)
-	if r.due(); s.puts != 1 {
-		t.Error("a private incident was published again unasked")
+	if posts := r.due(); s.puts != 1 || len(posts) > 0 {
+		t.Errorf("a private incident, again unasked: %d puts, %+v", s.puts, posts)
 	}
 
 	r, s = withShelf(t, func(o *commands.Options) { o.Drill = true })

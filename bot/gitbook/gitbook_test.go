@@ -384,6 +384,10 @@ func TestRefusals(t *testing.T) {
 	if _, err := os.Stat(evil); err == nil {
 		t.Error("ext:: ran a program")
 	}
+	plain := book(t, "http://127.0.0.1:1/x.git")
+	if _, words = refusal(t, second(plain.Put(t.Context(), paper("one")))); !strings.Contains(words, "not allowed") {
+		t.Errorf("http: %s", words)
+	}
 	write(t, filepath.Join(remote, "hooks", "update"), "#!/bin/sh\necho 'main is a protected branch, ask the platform team <script>'\nexit 1\n")
 	if err := os.Chmod(filepath.Join(remote, "hooks", "update"), 0o755); err != nil {
 		t.Fatal(err)
