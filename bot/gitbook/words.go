@@ -25,14 +25,14 @@ func (b *Book) edited(p commands.Paper, file string, gone bool) error {
 
 // causes are git's words, the first that fits counts. %s is the place.
 var causes = []struct{ code, says, message, hint string }{
-	{"dubious", "dubious ownership", "The repository of %s belongs to another user of this machine, so git does not use it.", "As the user that runs certmedic: git config --global --add safe.directory with its path"},
-	{"checked_out", "branch is currently checked out", "Somebody works in the repository of %s with that very branch checked out, so git refused the push.", "Name a bare repository, or a branch of its own, under postmortem: git: in the configuration."},
+	{"dubious", "dubious ownership", "git does not use the repository of another user of this machine: %s.", "As the user that runs certmedic: git config --global --add safe.directory with its path"},
+	{"checked_out", "branch is currently checked out", "git refused the push to %s: somebody works there with that very branch checked out.", "Name a bare repository, or a branch of its own, under postmortem: git: in the configuration."},
 	{"not_let_in", "Permission denied", "certmedic was not let in to %s.", letIn},
 	{"not_let_in", "could not read Username", "certmedic was not let in to %s.", letIn},
 	{"not_let_in", "could not read Password", "certmedic was not let in to %s.", letIn},
 	{"not_let_in", "Authentication failed", "certmedic was not let in to %s.", letIn},
 	{"not_let_in", "The requested URL returned error: 403", "certmedic was not let in to %s.", letIn},
-	{"host_key", "Host key verification failed", "The host key of the server of %s is not known here.", "As the user that runs certmedic, connect once with ssh and compare the key."},
+	{"host_key", "Host key verification failed", "The host key of the server is not known here: %s.", "As the user that runs certmedic, connect once with ssh and compare the key."},
 	{"protected", "protected branch", "The branch is protected: the push to %s was refused.", "Let certmedic's user push to it, or name a branch of its own under postmortem: git: branch."},
 	{"hook", "hook declined", "A hook of the server refused the push to %s.", "Its words follow; whoever keeps the repository can let certmedic's commits in."},
 	{"in_the_way", "appears as both a file and as a directory", "Something else stands where the folder is to be on %s.", "Name another folder under postmortem: git: folder."},
@@ -61,7 +61,7 @@ func (b *Book) words(p commands.Paper, err error) error {
 	}
 	problem := commands.Problem{Code: "git_failed", Message: "git failed to publish to " + b.Place() + ".", Hint: "Read what it said."}
 	if g.verb == "ls-remote" || g.verb == "fetch" {
-		problem = commands.Problem{Code: "unreachable", Message: "The repository of " + b.Place() + " cannot be reached.", Hint: "Is its address right, and is it up? Try it as the user that runs certmedic: git ls-remote " + b.o.Repo}
+		problem = commands.Problem{Code: "unreachable", Message: b.Place() + " cannot be reached.", Hint: "Is its address right, and is it up? Try it as the user that runs certmedic: git ls-remote " + b.o.Repo}
 	}
 	for _, c := range causes {
 		if strings.Contains(g.said, c.says) {
