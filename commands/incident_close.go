@@ -54,7 +54,8 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 func postmortemVerb() *verb {
 	return &verb{Verb: Verb{Name: "incident postmortem", Args: "[INC] [md | html | json | png | finish | review | share | publish | set section text]", Summary: "the postmortem draft, drawn from the record at any time; set writes your words into a section; finish, review and share say how far it is; publish puts it into the git repository",
 		Example: "/incident postmortem INC-7 md", Flags: []Flag{{"template", "name", "standard, brief, blog, status-page, or one of your own"},
-			{"anyway", "text", "finish although gaps are left, or out of turn; publish a private one, or over what others changed: why"}}}, text: true, run: postmortemRun}
+			{"anyway", "text", "finish although gaps are left, or out of turn; publish a private one, or over what others changed: why"},
+			{"seen", "entry", "with set: the last line that you saw; words that somebody wrote since are not replaced"}}}, text: true, run: postmortemRun}
 }
 
 func postmortemRun(ctx context.Context, c *call) (Reply, error) {
@@ -135,8 +136,15 @@ func (c *call) setSection(ctx context.Context, i incident.Incident) (Reply, erro
 	if n := len([]rune(text)); n > maxWords {
 		return Reply{}, Problem{Code: "too_long", Message: fmt.Sprintf("The words have %d characters; at most %d are taken for a section.", n, maxWords), Hint: "Keep the essence here and link the rest: /incident note " + i.ID + " https://wiki.example.com/outage"}
 	}
+	seen, err := seenLine(c.args.value("seen"))
+	if err != nil {
+		return Reply{}, err
+	}
 	from := i
-	i, err := c.d.o.Book.SetSection(ctx, i.ID, name, text, c.change(""))
+	i, err = c.d.o.Book.ReplaceSection(ctx, i.ID, name, text, seen, c.change(""))
+	if errors.Is(err, incident.ErrStale) {
+		return Reply{}, c.stale(ctx, from, name)
+	}
 	if err != nil {
 		return Reply{}, c.bookError(from, err)
 	}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/certmedic/certmedic/incident"
 )
 
-// In this file: how far a postmortem is: finished, reviewed, shared.
+// In this file: how far a postmortem is: finished, reviewed, shared; and that
+// nobody replaces words that they have not seen.
 
 // advance records that the postmortem came to a state. With gaps left it asks
 // first.
@@ -50,4 +53,38 @@ func (c *call) advance(ctx context.Context, i incident.Incident, to string) (Rep
 		r.Buttons = []Button{{Label: "Shared", Command: "/incident postmortem " + i.ID + " share"}}
 	}
 	return r, nil
+}
+
+// seenLine reads --seen: the number of a line such as E-40; 0 of "".
+func seenLine(s string) (int, error) {
+	if s == "" {
+		return 0, nil
+	}
+	m := entryID.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, Problem{Code: "bad_entry", Message: quote(s) + " is not a line of the record.", Hint: "Lines are named E-40; see them with /incident timeline"}
+	}
+	n, err := strconv.Atoi(m[1])
+	return n, err
+}
+
+// stale says whose words stand in a section that was to be set without having
+// seen them.
+func (c *call) stale(ctx context.Context, i incident.Incident, section string) error {
+	who := "Somebody wrote"
+	draft, err := c.d.draftOf(ctx, i, nil, "standard")
+	if err != nil {
+		return err
+	}
+	parts, _, err := draft.Parts()
+	if err != nil {
+		return fmt.Errorf("draft of %s: %w", i.ID, err)
+	}
+	for _, p := range parts {
+		if p.Name == section && p.Entry != "" {
+			who = fmt.Sprintf("%s wrote at %s (%s)", p.By, stamp(p.At), p.Entry)
+		}
+	}
+	return Problem{Code: "stale", Message: who + " other words for the section " + section + " since you saw it, so yours are not in the draft yet.",
+		Hint: "Read theirs on " + draftPath(i.ID) + ", then say it again."}
 }

@@ -46,6 +46,19 @@ type IncidentsPage struct {
 	Incidents []incident.Incident
 }
 
+// DraftPage is what the page of a postmortem draft shows.
+type DraftPage struct {
+	At        time.Time
+	Incident  incident.Incident
+	Template  string // by which it is written
+	Templates []string
+	Parts     []postmortem.Part
+	Marks     []postmortem.Mark // where its gaps are
+	Gaps      int               // left to fill in
+	Seen      string            // the record's last line: what the reader of this page has seen
+	Changed   incident.Entry    // the newest words that were written after it came to its state; zero: none
+}
+
 // EstatePage returns the estate. Private incidents are not on it.
 func (d *Desk) EstatePage(ctx context.Context, by Person) (EstatePage, error) {
 	p := EstatePage{At: d.o.Now().UTC()}
@@ -161,8 +174,50 @@ func (d *Desk) IncidentsPage(ctx context.Context, words string, by Person) (Inci
 	return p, err
 }
 
-// Draft returns an incident's postmortem draft in the form "md", "html" or "json".
+// DraftPage returns an incident's postmortem draft by a template ("": the one
+// that close hands over), in parts, or a Problem.
+func (d *Desk) DraftPage(ctx context.Context, id, template string, by Person) (DraftPage, error) {
+	p := DraftPage{At: d.o.Now().UTC(), Templates: d.o.Templates.Names()}
+	var err error
+	if p.Incident, err = d.named(ctx, id, by); err != nil {
+		return p, err
+	}
+	// What is drawn below holds at least this line.
+	p.Seen = fmt.Sprintf("E-%d", p.Incident.Entries)
+	draft, err := d.draftBy(ctx, p.Incident, template)
+	if err != nil {
+		return p, err
+	}
+	p.Template, p.Gaps = draft.Template, len(draft.Gaps)
+	if p.Parts, p.Marks, err = draft.Parts(); err != nil {
+		return p, fmt.Errorf("draw the draft of %s: %w", p.Incident.ID, err)
+	}
+	p.Changed = draft.Changed()
+	return p, nil
+}
+
+// draftBy is the draft by a template that somebody named on a page; one that
+// is not there, or fails, is a Problem.
+func (d *Desk) draftBy(ctx context.Context, i incident.Incident, template string) (postmortem.Draft, error) {
+	template = strings.ToLower(orElse(template, d.o.Template))
+	if names := d.o.Templates.Names(); template != "" && !slices.Contains(names, template) {
+		return postmortem.Draft{}, Problem{Code: "bad_template", Message: quote(template) + " is not a template: there are " + listed(names, 12) + ".", Hint: "The standard form is on " + draftPath(i.ID) + "?template=standard"}
+	}
+	draft, err := d.draftOf(ctx, i, nil, template)
+	if bad := (*postmortem.TemplateError)(nil); errors.As(err, &bad) {
+		return draft, Problem{Code: "template_failed", Message: "The template " + bad.Template + " could not be written: " + clip(bad.Error(), 300) + ".", Hint: "The standard form is on " + draftPath(i.ID) + "?template=standard"}
+	}
+	return draft, err
+}
+
+// Draft returns an incident's postmortem draft in the form "md", "html",
+// "json" or "png", by the template that close hands over.
 func (d *Desk) Draft(ctx context.Context, id, form string, by Person) (File, error) {
+	return d.DraftAs(ctx, id, form, "", by)
+}
+
+// DraftAs is Draft by a template.
+func (d *Desk) DraftAs(ctx context.Context, id, form, template string, by Person) (File, error) {
 	i, err := d.named(ctx, id, by)
 	if err != nil {
 		return File{}, err
@@ -170,7 +225,7 @@ func (d *Desk) Draft(ctx context.Context, id, form string, by Person) (File, err
 	if form, err = formOf(form); err != nil {
 		return File{}, err
 	}
-	draft, err := d.draft(ctx, i, nil)
+	draft, err := d.draftBy(ctx, i, template)
 	if err != nil {
 		return File{}, err
 	}

@@ -2,7 +2,9 @@ package incident
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,16 +151,34 @@ func (b *Book) SetImpact(ctx context.Context, id string, impact string, c Change
 // postmortem: From is the section, To the words.
 const SectionChange = "section"
 
+// ErrStale: somebody wrote other words for the section since.
+var ErrStale = errors.New("somebody wrote other words for it since")
+
 // SetSection records what people write for a section of the postmortem draft,
 // in every state of the incident. The last words count; the earlier ones stay
 // on the timeline.
 func (b *Book) SetSection(ctx context.Context, id, section, text string, c Change) (Incident, error) {
+	return b.ReplaceSection(ctx, id, section, text, 0, c)
+}
+
+// ReplaceSection is SetSection by somebody who has seen the timeline up to the
+// entry of that number (0: it is not known what they saw): words that were
+// written since are not replaced, but the answer is ErrStale.
+func (b *Book) ReplaceSection(ctx context.Context, id, section, text string, seen int, c Change) (Incident, error) {
 	text, _ = Clean(text, maxText)
 	if section = oneLine(section, maxTitle); section == "" || blank(text) {
 		return Incident{}, fmt.Errorf("no words for the section: %w", ErrState)
 	}
 	return b.change(ctx, id, c, func(p *page, c Change) error {
+		if seen > 0 && p.r.Sections[section] > seen {
+			return ErrStale
+		}
 		c.Text = ""
+		p.r.Sections = maps.Clone(p.r.Sections)
+		if p.r.Sections == nil {
+			p.r.Sections = map[string]int{}
+		}
+		p.r.Sections[section] = p.r.Entries + 1
 		return p.note(c, NoteKind, "Postmortem, "+section+": "+text, ChangeEvidence{What: SectionChange, From: section, To: text})
 	})
 }

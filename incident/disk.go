@@ -95,6 +95,7 @@ type diskIncident struct {
 	Spoke        time.Time        `json:"spoke,omitzero"`
 	DraftDone    time.Time        `json:"draft_done,omitzero"`
 	DraftStates  []diskDraftState `json:"draft_states,omitempty"`
+	Sections     map[string]int   `json:"sections,omitempty"` // by section of the postmortem: the last entry with words for it
 	Disputes     []diskClaim      `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
 	ImageBytes   int64            `json:"image_bytes,omitempty"`
 	Entries      int              `json:"entries"` // number of the last entry

@@ -41,25 +41,20 @@ func (d Draft) Fragment() ([]byte, error) { return d.body("h2") }
 
 // body writes the article, its title as a heading of level top.
 func (d Draft) body(top string) ([]byte, error) {
+	parts, _, err := d.Parts()
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	b.WriteString("<article class=\"postmortem\">\n")
-	for n, s := range d.Sections {
+	for n, p := range parts {
 		level := "h2"
 		if n == 0 {
 			level = top
 		}
-		id := "pm-" + s.Name
-		title := html.EscapeString(s.Title)
-		fmt.Fprintf(&b, "<section aria-labelledby=\"%s\">\n<%s id=\"%s\">%s%s</%s>\n", id, level, id, title, permalink(id, s.Title), level)
-		if s.Name == "picture" {
-			v := gather(d.Incident, d.Timeline)
-			b.WriteString("<figure class=\"scroll\" tabindex=\"0\">\n" + v.layout("", zoneWords(d.Zone, v.from)).svg() + "<figcaption>Times are UTC" + zoneCaption(d.Zone) + ".</figcaption>\n</figure>\n")
-		}
-		body, err := toHTML(s)
-		if err != nil {
-			return nil, fmt.Errorf("section %s of %s: %w", s.Name, d.Incident.ID, err)
-		}
-		b.Write(body)
+		title := html.EscapeString(p.Title)
+		fmt.Fprintf(&b, "<section aria-labelledby=\"%s\">\n<%s id=\"%s\">%s%s</%s>\n", p.ID, level, p.ID, title, permalink(p.ID, p.Title), level)
+		b.Write(p.HTML)
 		b.WriteString("</section>\n")
 	}
 	b.WriteString("</article>\n")
@@ -99,7 +94,7 @@ func toHTML(s Section) ([]byte, error) {
 				link := ast.NewLink()
 				link.Destination = []byte("#" + id)
 				link.SetAttributeString("class", []byte("permalink"))
-				link.SetAttributeString("title", []byte("Link to this heading"))
+				link.SetAttributeString("title", []byte("Link to "+plain(plainOf(n, source))))
 				link.AppendChild(link, ast.NewString([]byte("#")))
 				n.AppendChild(n, ast.NewString([]byte(" ")))
 				n.AppendChild(n, link)
@@ -110,6 +105,13 @@ func toHTML(s Section) ([]byte, error) {
 				if id, _, _ := strings.Cut(plainOf(n.LastChild(), source), ","); entryID(id) && !ids[id] {
 					ids[id] = true
 					n.SetAttributeString("id", []byte("pm-"+id))
+					link := ast.NewLink()
+					link.Destination = []byte("#pm-" + id)
+					link.SetAttributeString("class", []byte("permalink"))
+					link.SetAttributeString("title", []byte("Link to "+id))
+					link.AppendChild(link, ast.NewString([]byte("#")))
+					n.LastChild().AppendChild(n.LastChild(), ast.NewString([]byte(" ")))
+					n.LastChild().AppendChild(n.LastChild(), link)
 				}
 			}
 			return ast.WalkSkipChildren, nil
@@ -126,6 +128,7 @@ func toHTML(s Section) ([]byte, error) {
 	out := b.Bytes()
 	// No text of strangers can make these tags: all of it is escaped.
 	out = bytes.ReplaceAll(out, []byte("<strong>TO FILL"), []byte("<strong class=\"gap\">TO FILL"))
+	out = bytes.ReplaceAll(out, []byte(`class="permalink" title=`), []byte(`class="permalink" aria-label=`))
 	out = bytes.ReplaceAll(out, []byte("<table>"), []byte("<div class=\"scroll\" tabindex=\"0\"><table>"))
 	out = bytes.ReplaceAll(out, []byte("</table>"), []byte("</table></div>"))
 	return out, nil

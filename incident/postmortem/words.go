@@ -94,14 +94,24 @@ func (w *writer) state() string {
 	if last.Reason != "" {
 		s += " all the same: " + escape(last.Reason)
 	}
-	changed := incident.Entry{}
-	for _, one := range sections {
-		if e := w.lastWords(one.name); e.ID != "" && e.Recorded.After(last.Recorded) && e.Recorded.After(changed.Recorded) {
-			changed = e
-		}
-	}
+	changed := w.changed()
 	if changed.ID != "" {
 		s += "; changed since by " + escape(changed.By.Name) + " at " + w.when(changed.At)
 	}
 	return s
+}
+
+// changed returns the newest words that were written after the draft came to
+// its state; a zero entry when none were.
+func (w *writer) changed() (newest incident.Entry) {
+	last := w.d.Incident.LastDraft()
+	if last.State == "" {
+		return newest
+	}
+	for _, one := range sections {
+		if e := w.lastWords(one.name); e.ID != "" && e.Recorded.After(last.Recorded) && e.Recorded.After(newest.Recorded) {
+			newest = e
+		}
+	}
+	return newest
 }
