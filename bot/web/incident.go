@@ -14,7 +14,7 @@ import (
 	"github.com/certmedic/certmedic/commands"
 )
 
-// This file holds the incidents: the list, the page of one, its card, its draft.
+// This file holds the incidents: the list, the page of one, its card. The draft is in draft.go.
 
 // incidentRow is an incident in a list.
 type incidentRow struct {
@@ -322,41 +322,4 @@ func (s *Site) image(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cache-Control", "private, max-age=3600")
 	w.Write(f.Data)
-}
-
-type draftPage struct {
-	page
-	ID, State string
-	HTML      template.HTML
-}
-
-// draft is the postmortem as a page (…/draft) or as a file (…/draft.md).
-func (s *Site) draft(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	name, form, isFile := strings.Cut(r.PathValue("draft"), ".")
-	if name != "draft" || isFile && form != "md" && form != "html" && form != "json" && form != "png" {
-		s.notFound(w, r)
-		return
-	}
-	if isFile {
-		f, err := s.o.Pages.Draft(r.Context(), id, form, person(r))
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		send(w, f)
-		return
-	}
-	i, err := s.o.Pages.IncidentPage(r.Context(), id, person(r))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	p := draftPage{page: s.page(w, r, ""), ID: i.Incident.ID}
-	p.State = cardOf(i, p.Now).State
-	p.Title, p.Here, p.Room = p.State+" · postmortem draft", "incidents", i.Incident.ID
-	// The fragment comes from incident/postmortem, which escapes what people
-	// wrote; the page's policy runs no script and loads nothing all the same.
-	p.HTML = template.HTML(i.Draft)
-	s.show(w, r, http.StatusOK, "draft", p)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/certmedic/certmedic/bot/bottest"
 	"github.com/certmedic/certmedic/commands"
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/incident/postmortem"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -176,12 +177,22 @@ func (d *record) IncidentsPage(_ context.Context, words string, _ commands.Perso
 	return p, nil
 }
 
-func (d *record) Draft(_ context.Context, id, form string, _ commands.Person) (commands.File, error) {
+func (d *record) DraftPage(_ context.Context, id, template string, _ commands.Person) (commands.DraftPage, error) {
+	if id != "INC-7" {
+		return commands.DraftPage{}, commands.Problem{Code: "unknown_incident", Message: "There is no incident " + id + ".", Hint: "Look at /incidents."}
+	}
+	r := postmortem.Record{Incident: d.incident(), Timeline: d.timeline(), Template: template}
+	draft := postmortem.New(r)
+	parts, marks, err := draft.Parts()
+	return commands.DraftPage{At: atNight, Incident: r.Incident, Template: draft.Template, Templates: postmortem.BuiltIn, Parts: parts, Marks: marks, Gaps: len(draft.Gaps), Seen: "E-7"}, err
+}
+
+func (d *record) DraftAs(_ context.Context, id, form, template string, _ commands.Person) (commands.File, error) {
 	if id != "INC-7" {
 		return commands.File{}, commands.Problem{Code: "unknown_incident", Message: "There is no incident " + id + ".", Hint: "Look at /incidents."}
 	}
-	kind := map[string]string{"md": "text/markdown", "html": "text/html", "json": "application/json"}[form]
-	return commands.File{Name: id + "." + form, Type: kind, Data: []byte("draft as " + form)}, nil
+	kind := map[string]string{"md": "text/markdown", "html": "text/html", "json": "application/json", "png": "image/png"}[form]
+	return commands.File{Name: id + "." + form, Type: kind, Data: []byte("draft as " + form + template)}, nil
 }
 
 func (d *record) Image(_ context.Context, id, sha string, _ commands.Person) (commands.File, error) {

@@ -29,7 +29,8 @@ type Pages interface {
 	CertificatePage(ctx context.Context, name string, by commands.Person) (commands.CertificatePage, error)
 	IncidentPage(ctx context.Context, id string, by commands.Person) (commands.IncidentPage, error)
 	IncidentsPage(ctx context.Context, words string, by commands.Person) (commands.IncidentsPage, error)
-	Draft(ctx context.Context, id, form string, by commands.Person) (commands.File, error)
+	DraftPage(ctx context.Context, id, template string, by commands.Person) (commands.DraftPage, error)
+	DraftAs(ctx context.Context, id, form, template string, by commands.Person) (commands.File, error)
 	Image(ctx context.Context, id, sha256 string, by commands.Person) (commands.File, error)
 }
 
@@ -157,6 +158,8 @@ func (s *Site) routes() {
 	get("/numbers.json", s.numbersJSON)
 	get("/incident/{id}", s.incident)
 	get("/incident/{id}/{draft}", s.draft)
+	post("/incident/{id}/draft/section", s.writeSection)
+	post("/incident/{id}/draft/state", s.advanceDraft)
 	get("/incident/{id}/image/{sha256}", s.image)
 	get("/assets/{name}", s.asset)
 	get("/login/style.css", s.asset)

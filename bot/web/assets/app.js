@@ -320,6 +320,37 @@
     $("filter").addEventListener("submit", (e) => e.preventDefault());
   }
 
+  // The draft: copy it, and keep what is being written.
+  const copy = $("copy");
+  if (copy) {
+    copy.hidden = false;
+    copy.addEventListener("click", async () => {
+      const said = $("copied");
+      said.textContent = "";
+      try {
+        const r = await fetch(copy.dataset.copy, { credentials: "same-origin" });
+        if (!r.ok) throw new Error("status " + r.status);
+        const md = await r.text();
+        try {
+          await navigator.clipboard.writeText(md);
+        } catch { // without TLS browsers have none
+          const box = document.createElement("textarea");
+          box.value = md; box.className = "only-read";
+          document.body.append(box); box.select();
+          const done = document.execCommand("copy");
+          box.remove(); copy.focus();
+          if (!done) throw new Error("not copied");
+        }
+        said.textContent = "Copied.";
+      } catch { said.textContent = "It could not be copied; the link Markdown has the same text."; }
+    });
+    let sent = false;
+    document.addEventListener("submit", () => { sent = true; });
+    window.addEventListener("beforeunload", (e) => {
+      if (!sent && [...document.querySelectorAll(".edit textarea")].some((t) => t.value !== t.defaultValue)) e.preventDefault();
+    });
+  }
+
   // Live: one stream of the room, which ends while the page is hidden for long.
   const live = $("live");
   let source = null, mark = log ? Number(log.dataset.mark) : -1, alive = 0, hidden = 0, lost = false;
