@@ -126,7 +126,7 @@ func (s *Site) draftPage(w http.ResponseWriter, r *http.Request, d commands.Draf
 		p.Sections = append(p.Sections, one)
 	}
 	for _, m := range d.Marks {
-		same := func(o draftMark) bool { return o.Text == m.Text && o.Section == m.Section }
+		same := func(o draftMark) bool { return o.Text == m.Text } // the header names some again
 		if !slices.ContainsFunc(p.Marks, same) {
 			p.Marks = append(p.Marks, draftMark{m.ID, m.Text, m.Section})
 		}
