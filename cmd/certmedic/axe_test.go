@@ -77,7 +77,7 @@ func TestAxe(t *testing.T) {
 	b.do(chromedp.Navigate(b.url+"/"), chromedp.WaitVisible("#text"))
 	b.sees("the alert", `[...document.querySelectorAll("#log > li.critical")].some(m => m.innerText.includes("media expired"))`)
 	fullIncident(t, p)
-	for _, path := range []string{"/", "/room/INC-1", "/incident/INC-1", "/incident/INC-1/draft", "/estate", "/certificate/media", "/incidents", "/incident/INC-99"} {
+	for _, path := range []string{"/", "/room/INC-1", "/incident/INC-1", "/incident/INC-1/draft", "/incident/INC-1/draft?template=status-page", "/numbers", "/estate", "/certificate/media", "/incidents", "/incident/INC-99"} {
 		for _, look := range []struct {
 			name, scheme string
 			width, high  int64

@@ -246,6 +246,11 @@ func TestOutageByClicks(t *testing.T) {
 	b.shot("12-certificate")
 	b.do(chromedp.Navigate(b.url+"/incident/INC-1/draft"), chromedp.WaitVisible("article"))
 	b.shot("13-draft")
+	size := `performance.getEntries().filter(e => e.entryType === "navigation" || e.entryType === "resource").reduce((n, e) => n + e.decodedBodySize, 0)`
+	t.Logf("the draft's page with its files: %s bytes", b.text(`String(`+size+`)`))
+	if !b.is(size + ` < 100000 && ` + size + ` > 20000`) {
+		t.Errorf("the draft of an ordinary outage is %s bytes with its files", b.text(`String(`+size+`)`))
+	}
 	b.printed("draft")
 
 	// What the pages said is what is: on the hosts, in the draft, on the record.

@@ -98,7 +98,7 @@ func TestPrivateFromStrangers(t *testing.T) {
 	}
 	paths := func(id string) []string {
 		all := []string{"/", "/?all=1", "/estate", "/incidents", "/incidents?q=", "/room/" + id, "/room/" + id + "?all=1", "/incident/" + id, "/incident/" + id + "?all=1", "/incident/" + id + "/draft",
-			"/incident/" + id + "/draft.md", "/incident/" + id + "/draft.html", "/incident/" + id + "/draft.json", "/incident/" + id + "/image/" + image,
+			"/incident/" + id + "/draft.md", "/incident/" + id + "/draft.html", "/incident/" + id + "/draft.json", "/incident/" + id + "/draft.png", "/incident/" + id + "/draft?template=blog", "/incident/" + id + "/image/" + image,
 			"/events?room=main&after=0", "/events?room=" + id + "&after=0", "/complete?room=" + id + "&line=" + url.QueryEscape("/incident note "), "/complete?line=" + url.QueryEscape("/incident show I"), "/healthz", "/metrics"}
 		for _, m := range ms {
 			all = append(all, "/message/"+id+"/"+m.ID, "/file/"+id+"/"+m.ID+"/0")

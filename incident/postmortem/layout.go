@@ -64,7 +64,9 @@ type shape struct {
 	faint  bool      // half as strong
 	text   string
 	mono   bool
-	tip    string // shown when the pointer rests on it
+	anchor string  // of a text: "", "end" or "middle" at x
+	at     float64 // of a text with an anchor: its x
+	tip    string  // shown when the pointer rests on it
 }
 
 // sheet is the picture laid out.
@@ -92,13 +94,14 @@ func (s *sheet) rect(x, y, w, h float64, fill string) {
 // text writes from x on to the right; to the left of x, or around it, when
 // anchor is "end" or "middle".
 func (s *sheet) text(x, y float64, anchor, fill, words string, mono bool) {
+	at := x
 	switch w := width(words, mono); anchor {
 	case "end":
 		x -= w
 	case "middle":
 		x -= w / 2
 	}
-	s.add(shape{points: []float64{x, y}, fill: fill, text: words, mono: mono})
+	s.add(shape{points: []float64{x, y}, fill: fill, text: words, mono: mono, anchor: anchor, at: at})
 }
 
 // layout places the picture of a view. With a title it stands by itself.

@@ -37,7 +37,11 @@ func (o shape) svg(b *strings.Builder) {
 		if o.mono {
 			font = ` font-family="ui-monospace, monospace"`
 		}
-		fmt.Fprintf(b, `<text x="%s" y="%s"%s%s>%s</text>`+"\n", short1(o.points[0]), short1(o.points[1]), fill, font, svgText(o.text))
+		x := o.points[0]
+		if o.anchor != "" { // a reader's own font may be wider than the one that was measured
+			x, font = o.at, font+` text-anchor="`+o.anchor+`"`
+		}
+		fmt.Fprintf(b, `<text x="%s" y="%s"%s%s>%s</text>`+"\n", short1(x), short1(o.points[1]), fill, font, svgText(o.text))
 		return
 	case o.box:
 		name = "rect"
