@@ -39,7 +39,7 @@ func linesOf(id string) []string {
 		"incident edit": {"E-1 x", "E-2 x"}, "incident drop": {"E-2"}, "incident move": {"E-2 01:49Z"}, "incident temp": {"add x", "undo 1", "list"},
 		"incident task": {"add x", "list", "list all"}, "incident role": {"scribe me"}, "incident invite": {"me", "zoe"}, "incident handoff": {"me"}, "incident rename": {"x"},
 		"incident started": {"01:50Z"}, "incident detected": {"01:50Z"}, "incident reopen": {"x"}, "incident cancel": {"x"}, "incident duplicate": {"INC-2"}, "incident merge": {"INC-2"},
-		"incident snooze": {"update 30m"}, "incident quiet": {"update"}, "incident postmortem": {"md", "json", "html", "set lessons x", "finished", "publish", "publish --anyway x"}, "incident export": {"json", "csv", "zip"},
+		"incident snooze": {"update 30m"}, "incident quiet": {"update"}, "incident postmortem": {"md", "json", "html", "set lessons x", "set lessons --seen E-1 -- x", "finished", "publish", "publish --anyway x"}, "incident export": {"json", "csv", "zip"},
 	}
 	var lines []string
 	for _, v := range commands.Verbs() {

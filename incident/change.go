@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -174,11 +173,6 @@ func (b *Book) ReplaceSection(ctx context.Context, id, section, text string, see
 			return ErrStale
 		}
 		c.Text = ""
-		p.r.Sections = maps.Clone(p.r.Sections)
-		if p.r.Sections == nil {
-			p.r.Sections = map[string]int{}
-		}
-		p.r.Sections[section] = p.r.Entries + 1
 		return p.note(c, NoteKind, "Postmortem, "+section+": "+text, ChangeEvidence{What: SectionChange, From: section, To: text})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -135,6 +136,13 @@ func (p *page) writeLine(l diskLine, e Entry) (diskLine, error) {
 			return l, fmt.Errorf("encode evidence: %w", err)
 		}
 		l.Evidence = v
+	}
+	if c := e.Evidence.Change; c.What == SectionChange { // also of a line that a merged incident brought
+		p.r.Sections = maps.Clone(p.r.Sections)
+		if p.r.Sections == nil {
+			p.r.Sections = map[string]int{}
+		}
+		p.r.Sections[c.From] = max(p.r.Sections[c.From], l.Entry)
 	}
 	l.Salts = saltsFrom(p.seed, l.Line)
 	var err error
