@@ -168,9 +168,9 @@ func TestDraftSection(t *testing.T) {
 		t.Error("the room does not have it")
 	}
 	// The same form again (a second press) is one line.
-	h.submit(t, ana, "/incident/INC-1/draft/section", v)
-	if got := h.sections(t, "detection"); len(got) != 1 {
-		t.Errorf("sent twice, written as %q", got)
+	status, page = h.submit(t, ana, "/incident/INC-1/draft/section", v)
+	if got := h.sections(t, "detection"); status != 200 || len(got) != 1 || !strings.Contains(partOf(page, "detection"), "Your words are on the record.") {
+		t.Errorf("sent twice: %d, written as %q", status, got)
 	}
 }
 
@@ -420,6 +420,9 @@ func TestDraftPrivate(t *testing.T) {
 				}
 			}
 		}
+	}
+	if ms, err := h.rooms.Messages(t.Context(), "INC-9", "web:zoe", 0); err != nil || len(ms) > 0 {
+		t.Errorf("a line went into a room that there is not: %v %v", ms, err)
 	}
 	d, err := h.site.o.Pages.IncidentPage(t.Context(), id, commands.Person{ID: "web:ana", Name: "ana", Platform: "web"})
 	if err != nil || strings.Contains(fmt.Sprint(d.Timeline), "zoe") {
