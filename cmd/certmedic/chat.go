@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -96,18 +95,6 @@ func withPort(host string) string {
 		return host
 	}
 	return host + ":80"
-}
-
-// environment reads a secret from NAME or from the file that NAME_FILE names.
-func environment(name string) (string, error) {
-	if file := os.Getenv(name + "_FILE"); file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return "", fmt.Errorf("read %s_FILE: %w", name, err)
-		}
-		return strings.TrimSpace(string(b)), nil
-	}
-	return strings.TrimSpace(os.Getenv(name)), nil
 }
 
 // slackOptions are the adapter's options out of configuration and environment.

@@ -36,7 +36,9 @@ type config struct {
 	Hooks      hooksConfig
 	Updates    updatesConfig
 	Tasks      tasksConfig
-	Rehearse   time.Duration // between rehearsals; 0: the engine's default; negative: never
+	// SecretVariables are the environment variables that {env: NAME} names.
+	SecretVariables []string
+	Rehearse        time.Duration // between rehearsals; 0: the engine's default; negative: never
 }
 
 // checkConfig is how the estate is watched. Zero values: the engine's defaults.
@@ -74,6 +76,7 @@ func parseConfig(file string, text []byte) (config, error) {
 		r.config(root, &c)
 		r.references(c)
 	}
+	c.SecretVariables = r.variables
 	return c, r.err()
 }
 

@@ -224,6 +224,7 @@ func (r *yamlReader) secret(n node, what string) string {
 	r.mapping(n, what, fields{
 		"env": func(n node) {
 			name := r.text(n, what+".env")
+			r.variables = append(r.variables, name)
 			if value = os.Getenv(name); value == "" {
 				r.add(n, "%s: the environment variable %s is empty or not set", "set it before certmedic starts", what, name)
 			}

@@ -59,6 +59,7 @@ type yamlReader struct {
 	problems  []configProblem
 	refs      []reference
 	teamNode  node
+	variables []string // that {env: NAME} named
 }
 
 // add records a problem at a node. args fill message.

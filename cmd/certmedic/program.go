@@ -134,7 +134,7 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 func (p *program) engine(sealer *renew.Sealer, prober *probe.Prober) renew.Options {
 	o := renew.Options{
 		Store: p.store, Inventory: p.cfg.Inventory, Sealer: sealer, Prober: prober,
-		CAs:      acme.New(acme.Options{UserAgent: "certmedic/" + versionText(), Log: p.o.Log}),
+		CAs:      acme.New(acme.Options{UserAgent: "certmedic/" + versionText(), Hide: p.cfg.ownVariables(), Log: p.o.Log}),
 		Deployer: deploy.New(deploy.Options{Log: p.o.Log}),
 		Emit: func(ctx context.Context, e renew.Event) error {
 			return p.desk.Event(ctx, e, p.post)

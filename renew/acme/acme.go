@@ -37,6 +37,7 @@ type Options struct {
 	Timeout   time.Duration // for one HTTP request; default 30 s
 	Wait      time.Duration // for one Authorize or Finalize, polling included; default 10 min
 	Now       func() time.Time
+	Hide      []string     // names of environment variables that DNS programs are not given, beside CERTMEDIC_...
 	Log       *slog.Logger // also takes lego's own words, at debug level; default none
 }
 

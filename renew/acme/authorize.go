@@ -46,7 +46,7 @@ func (c *client) solver(ch renew.Challenge) (solver, error) {
 		}
 		return &listening{addr: ch.Listen}, nil
 	case renew.DNS01:
-		return newDNS01(ch)
+		return newDNS01(ch, c.o.Hide)
 	}
 	return nil, fmt.Errorf("challenge %q is not known; there are %s and %s", ch.Type, renew.HTTP01, renew.DNS01)
 }

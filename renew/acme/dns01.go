@@ -60,7 +60,8 @@ type dns01 struct {
 //	sequence_interval    pause between two names of one certificate, which then are done one by one; default 0: side by side
 var sharedSettings = []string{"propagation_timeout", "polling_interval", "sequence_interval"}
 
-func newDNS01(ch renew.Challenge) (*dns01, error) {
+// hide are the names of environment variables that a program is not given.
+func newDNS01(ch renew.Challenge, hide []string) (*dns01, error) {
 	d := &dns01{
 		r: newResolver(ch.Resolvers), own: len(ch.Resolvers) > 0,
 		timeout: 60 * time.Second, interval: 2 * time.Second, presented: map[string]bool{},
@@ -70,7 +71,7 @@ func newDNS01(ch renew.Challenge) (*dns01, error) {
 	case "rfc2136":
 		d.w, err = newRFC2136(ch.Settings)
 	case "exec":
-		d.w, err = newExec(ch.Settings)
+		d.w, err = newExec(ch.Settings, hide)
 	case "":
 		err = errors.New("dns-01 needs a provider: rfc2136 or exec")
 	default:

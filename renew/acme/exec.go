@@ -8,6 +8,7 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,11 +27,12 @@ const maxOutput = 4 << 10 // of a program, kept
 //	timeout  of one run, default 60 s; then its whole process group is killed
 //
 // and sharedSettings. Runs of one program do not overlap: many such scripts
-// read a zone, change it and write it. certmedic's own variables are not in
-// its environment.
+// read a zone, change it and write it. certmedic's own variables and those of
+// Options.Hide are not in its environment.
 type exec struct {
 	program string
 	timeout time.Duration
+	hide    []string      // names of variables
 	turn    chan struct{} // held while the program runs
 }
 
@@ -39,11 +41,11 @@ var (
 	turns   = map[string]chan struct{}{} // by program
 )
 
-func newExec(s map[string]string) (*exec, error) {
+func newExec(s map[string]string, hide []string) (*exec, error) {
 	if err := known("exec", s, "program", "path", "timeout"); err != nil {
 		return nil, err
 	}
-	e := &exec{program: s["program"], timeout: 60 * time.Second}
+	e := &exec{program: s["program"], timeout: 60 * time.Second, hide: hide}
 	if e.program == "" {
 		e.program = s["path"]
 	}
@@ -96,7 +98,7 @@ func (e *exec) run(ctx context.Context, args ...string) error {
 	var out tail
 	cmd := osexec.CommandContext(ctx, e.program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = environment(os.Environ())
+	cmd.Env = environment(os.Environ(), e.hide)
 	cmd.WaitDelay = time.Second // for a pipe that a grandchild holds open
 	wholeGroup(cmd)
 	err := cmd.Run()
@@ -111,11 +113,13 @@ func (e *exec) run(ctx context.Context, args ...string) error {
 	return &dnsError{classify(out.String()), fmt.Errorf("%s %s: %w; it said: %q", e.program, args[0], err, out.String())}
 }
 
-// environment leaves out what is certmedic's own: its master key among others.
-func environment(all []string) []string {
+// environment leaves out what is certmedic's own: its master key among others,
+// and what is hidden.
+func environment(all, hide []string) []string {
 	var out []string
 	for _, kv := range all {
-		if !strings.HasPrefix(kv, "CERTMEDIC_") {
+		name, _, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, "CERTMEDIC_") && !slices.Contains(hide, name) {
 			out = append(out, kv)
 		}
 	}

@@ -19,7 +19,7 @@ func program(t *testing.T, dir, body string, more ...string) *exec {
 	for i := 0; i < len(more); i += 2 {
 		s[more[i]] = more[i+1]
 	}
-	e, err := newExec(s)
+	e, err := newExec(s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ func TestExecThatFloods(t *testing.T) {
 }
 
 func TestExecDoesNotSeeOurSecrets(t *testing.T) {
-	got := environment([]string{"PATH=/bin", "CERTMEDIC_MASTER_KEY=secret", "AWS_TOKEN=theirs"})
-	if strings.Join(got, " ") != "PATH=/bin AWS_TOKEN=theirs" {
+	got := environment([]string{"PATH=/bin", "CERTMEDIC_MASTER_KEY=secret", "AWS_TOKEN=theirs", "SLACK_BOT_TOKEN=ours", "SLACK_BOT_TOKENS=theirs"}, []string{"SLACK_BOT_TOKEN"})
+	if strings.Join(got, " ") != "PATH=/bin AWS_TOKEN=theirs SLACK_BOT_TOKENS=theirs" {
 		t.Error(got)
 	}
 }
@@ -94,7 +94,7 @@ func TestExecRunsDoNotOverlap(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := program(t, dir, `mkdir `+dir+`/lock || exit 1; sleep 0.02; rmdir `+dir+`/lock`)
-	other, err := newExec(map[string]string{"path": e.program}) // another certificate's
+	other, err := newExec(map[string]string{"path": e.program}, nil) // another certificate's
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,10 +132,10 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%v: %v", s, err)
 		}
 	}
-	if _, err := newExec(map[string]string{"progam": "/bin/true"}); err == nil || !strings.Contains(err.Error(), `"program"`) {
+	if _, err := newExec(map[string]string{"progam": "/bin/true"}, nil); err == nil || !strings.Contains(err.Error(), `"program"`) {
 		t.Error(err)
 	}
-	if _, err := newExec(map[string]string{"program": "/no/such/program"}); err == nil {
+	if _, err := newExec(map[string]string{"program": "/no/such/program"}, nil); err == nil {
 		t.Error("a missing program is taken")
 	}
 }

@@ -139,7 +139,7 @@ func (c *client) provePaths(ctx context.Context, cert renew.Certificate, ch rene
 	case renew.HTTP01:
 		one = func(ctx context.Context, domain string) renew.Proof { return proveHTTP01(ctx, domain, ch) }
 	case renew.DNS01:
-		d, err := newDNS01(ch)
+		d, err := newDNS01(ch, c.o.Hide)
 		if err != nil {
 			return []renew.Proof{bad(renew.DNS01, cert.Name, dnsFinding(err, map[string]string{"provider": ch.Provider}))}
 		}

@@ -79,7 +79,7 @@ func TestAuthoritativeServersAreWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.dns.AddA("ns.example.com", "127.0.0.1", "::1")
-	d, err := newDNS01(w.rfc2136())
+	d, err := newDNS01(w.rfc2136(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
