@@ -25,6 +25,8 @@ type call struct {
 	v    *verb
 	args *args
 	say  func(Post)
+
+	needs string // the right that the owners of what is meant have; set by allowed
 }
 
 // Do answers one request. It never returns an error: what goes wrong is the

@@ -25,6 +25,15 @@ func isRenewal(s string) bool  { return renewalID.MatchString(s) }
 // incident finds the incident that a line is about: named right after the
 // verb, else the room's, else the only open one.
 func (c *call) incident(ctx context.Context) (incident.Incident, error) {
+	i, err := c.meant(ctx)
+	if err == nil {
+		err = c.mine(ctx, i)
+	}
+	return i, err
+}
+
+// meant is incident without asking whose it is.
+func (c *call) meant(ctx context.Context) (incident.Incident, error) {
 	if s, ok := c.args.peek(); ok && isIncident(s) {
 		_, _ = c.args.take()
 		return c.d.incidentByID(ctx, strings.ToUpper(s), c.r.By)

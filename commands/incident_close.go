@@ -58,12 +58,15 @@ func postmortemVerb() *verb {
 			{"seen", "entry", "with set: the last line that you saw; words that somebody wrote since are not replaced"}}}, text: true, run: postmortemRun}
 }
 
+// draftStates are the words that say how far a postmortem is.
+var draftStates = map[string]string{"finish": incident.DraftFinished, "finished": incident.DraftFinished, "review": incident.DraftReviewed, "reviewed": incident.DraftReviewed,
+	"share": incident.DraftShared, "shared": incident.DraftShared}
+
 func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 	named := c.takeNamed("")
 	word, _ := c.args.peek()
 	word = strings.ToLower(word)
-	to := map[string]string{"finish": incident.DraftFinished, "finished": incident.DraftFinished, "review": incident.DraftReviewed, "reviewed": incident.DraftReviewed,
-		"share": incident.DraftShared, "shared": incident.DraftShared}[word]
+	to := draftStates[word]
 	if word == "set" || word == publishWord || to != "" {
 		_, _ = c.args.take()
 		named = c.takeNamed(named)

@@ -128,13 +128,18 @@ func (c *call) twoIncidents(ctx context.Context) (from, to incident.Incident, er
 		if !isIncident(c.r.Room) {
 			return from, to, c.v.problem("missing_incident", "Name both: the one that ends, then the one that goes on.")
 		}
-		if from, err = c.d.incidentByID(ctx, strings.ToUpper(c.r.Room), c.r.By); err != nil {
+		if from, err = c.incidentNamed(ctx, strings.ToUpper(c.r.Room)); err != nil {
 			return from, to, err
 		}
 	}
 	id, _ := c.args.take()
 	if to, err = c.d.incidentByID(ctx, strings.ToUpper(id), c.r.By); err != nil {
 		return from, to, err
+	}
+	if c.v.Name == "incident merge" { // its lines are written there
+		if err := c.mine(ctx, to); err != nil {
+			return from, to, err
+		}
 	}
 	if from.ID == to.ID {
 		return from, to, c.v.problem("same_incident", from.ID+" cannot be a duplicate of itself.")

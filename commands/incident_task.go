@@ -150,6 +150,9 @@ func (c *call) oneTask(ctx context.Context, id string) (incident.Task, incident.
 		return incident.Task{}, incident.Incident{}, Problem{Code: "unknown_task", Message: "There is no action item " + id + ".", Hint: "See them: /incident task list all"}
 	}
 	i, err := c.d.incidentByID(ctx, all[at].Incident, c.r.By)
+	if err == nil {
+		err = c.mine(ctx, i)
+	}
 	return all[at], i, err
 }
 

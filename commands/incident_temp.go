@@ -57,7 +57,11 @@ func (c *call) incidentNamed(ctx context.Context, id string) (incident.Incident,
 	if id == "" {
 		return c.incident(ctx)
 	}
-	return c.d.incidentByID(ctx, id, c.r.By)
+	i, err := c.d.incidentByID(ctx, id, c.r.By)
+	if err == nil {
+		err = c.mine(ctx, i)
+	}
+	return i, err
 }
 
 // subWord takes the second word of a verb and the id of an incident before or

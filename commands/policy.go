@@ -97,9 +97,24 @@ func (c *call) allowed(ctx context.Context) error {
 		if of, owners, known = c.owners(ctx); !known { // who owns anything may find out what is wrong with the line
 			of, owners = "", nil
 		}
+		c.needs = right
 	}
 	return c.d.may(ctx, c.r.By, right, of, owners, c.retype())
 }
+
+// mine refuses an incident to who has the line's right as an owner alone, and
+// is of none that owns this one. Every incident that a line is about passes
+// here, wherever in the line it was named: allowed sees the first word alone.
+func (c *call) mine(ctx context.Context, i incident.Incident) error {
+	if c.needs == "" {
+		return nil
+	}
+	return c.d.may(ctx, c.r.By, c.needs, i.ID, c.d.ownersOf(i), c.retype())
+}
+
+// behindWord are the verbs that may name their incident behind another word:
+// whose it is, mine decides.
+var behindWord = []string{"incident update", "incident task", "incident temp", "incident postmortem"}
 
 // right is what a line takes: its verb's, or more when it does more.
 func (c *call) right() string {
@@ -107,10 +122,6 @@ func (c *call) right() string {
 	case "renew":
 		if c.args.has("yes") {
 			return NeedsRenew
-		}
-	case "incident postmortem":
-		if c.publishes() {
-			return NeedsClose
 		}
 	case "incident status":
 		words := c.args.words
@@ -121,6 +132,17 @@ func (c *call) right() string {
 			if to, err := statusOf(words[0].text, incident.Incident{}); err == nil && to == incident.Resolved {
 				return NeedsClose
 			}
+		}
+	case "incident postmortem": // to look at it, to change it, or to publish it
+		if c.publishes() {
+			return NeedsClose
+		}
+		words := c.args.words
+		if len(words) > 0 && isIncident(words[0].text) {
+			words = words[1:]
+		}
+		if len(words) > 0 && (strings.EqualFold(words[0].text, "set") || draftStates[strings.ToLower(words[0].text)] != "") {
+			return NeedsDeclare
 		}
 	}
 	return c.v.Needs
@@ -218,6 +240,8 @@ func (c *call) owners(ctx context.Context) (of string, teams []string, known boo
 			return cert.Name, nonEmpty(cert.Owner), true
 		}
 		return "", nil, true
+	case slices.Contains(behindWord, c.v.Name):
+		return "", nil, false
 	}
 	ask := *c // looking for the incident takes words away
 	words := *c.args
