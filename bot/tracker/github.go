@@ -40,7 +40,7 @@ func NewGitHub(o GitHubOptions) (*GitHub, error) {
 	if !ok || owner == "" || repo == "" || strings.Contains(repo, "/") {
 		return nil, fmt.Errorf("%q is no repository: write it as owner/name", o.Repo)
 	}
-	c := github.NewClient(&http.Client{Timeout: 20 * time.Second}).WithAuthToken(o.Token)
+	c := github.NewClient(client()).WithAuthToken(o.Token)
 	if o.API != "" {
 		u, err := url.Parse(strings.TrimSuffix(o.API, "/") + "/")
 		if err != nil {
@@ -130,7 +130,7 @@ func (g *GitHub) words(err error) error {
 	repo := g.owner + "/" + g.repo
 	switch {
 	case errors.As(err, &rate):
-		return &Trouble{None: true, After: max(time.Until(rate.Rate.Reset.Time), time.Second), Text: "GitHub's rate limit is used up"}
+		return &Trouble{None: true, After: min(max(time.Until(rate.Rate.Reset.Time), time.Second), 2*time.Hour), Text: "GitHub's rate limit is used up"}
 	case errors.As(err, &abuse):
 		after := time.Minute
 		if abuse.RetryAfter != nil && *abuse.RetryAfter > 0 {
@@ -140,7 +140,7 @@ func (g *GitHub) words(err error) error {
 	case !errors.As(err, &resp) || resp.Response == nil:
 		return err
 	}
-	t := &Trouble{Text: fmt.Sprintf("GitHub answers %d for %s: %s", resp.Response.StatusCode, repo, strings.Join(strings.Fields(resp.Message), " "))}
+	t := &Trouble{Text: fmt.Sprintf("GitHub answers %d for %s: %s", resp.Response.StatusCode, repo, short(resp.Message, maxSaid))}
 	switch code := resp.Response.StatusCode; {
 	case code == http.StatusUnauthorized:
 		t.Final, t.Next = true, "Set GITHUB_TOKEN to a valid token and restart certmedic."

@@ -172,7 +172,7 @@ func (j *Jira) call(ctx context.Context, method, path string, in, out any) error
 	}
 	c := j.Client
 	if c == nil {
-		c = &http.Client{Timeout: 20 * time.Second}
+		c = client()
 	}
 	resp, err := c.Do(r)
 	if err != nil {
@@ -209,7 +209,7 @@ func (j *Jira) refusal(resp *http.Response, body []byte) error {
 		parts = append(parts, f+": "+said.Errors[f])
 	}
 	t := &Trouble{Text: fmt.Sprintf("Jira answers %d", resp.StatusCode), None: code4(resp.StatusCode)}
-	if text := strings.Join(strings.Fields(strings.Join(parts, "; ")), " "); text != "" {
+	if text := short(strings.Join(parts, "; "), maxSaid); text != "" {
 		t.Text += ": " + text
 	}
 	switch code := resp.StatusCode; {

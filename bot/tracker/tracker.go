@@ -186,6 +186,7 @@ func (c *Clerk) read(ctx context.Context, e commands.Export) error {
 		return c.o.Desk.Unread(ctx, e, commands.Exported{Text: "the configuration has no " + e.Tracker}, nil)
 	}
 	s, err := t.State(ctx, e)
+	s.By, s.How = short(bot.Clean(s.By), 80), short(bot.Clean(s.How), 80)
 	var trouble *Trouble
 	switch {
 	case err == nil:

@@ -1,0 +1,52 @@
+package tracker
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxAnswer is the longest answer read of a tracker: a hundred issues of 64 KiB
+// and what stands around them.
+const maxAnswer = 16 << 20
+
+// maxSaid is how much of a tracker's own words is shown, in characters.
+const maxSaid = 300
+
+// client asks a tracker. A redirect is followed on the same host alone, by the
+// same method: the token goes nowhere else.
+func client() *http.Client {
+	return &http.Client{Timeout: 20 * time.Second, Transport: bounded{http.DefaultTransport}, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		first := via[0]
+		if len(via) > 3 || r.URL.Host != first.URL.Host || r.URL.Scheme != first.URL.Scheme || r.Method != first.Method {
+			return &Trouble{Final: true, None: true, Text: fmt.Sprintf("%s leads to %s, where the token does not go", first.URL.Host, r.URL.Host), Next: "See that the address under tasks: is right, and restart certmedic."}
+		}
+		return nil
+	}}
+}
+
+// bounded cuts answers that are longer than maxAnswer.
+type bounded struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(r)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	}
+	return resp, err
+}
+
+// short is what a tracker says, on one line and not too long.
+func short(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if rs := []rune(s); len(rs) > most {
+		return string(rs[:most]) + "…"
+	}
+	return s
+}

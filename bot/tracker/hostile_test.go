@@ -1,0 +1,131 @@
+package tracker_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/certmedic/certmedic/bot/tracker"
+	"github.com/certmedic/certmedic/incident"
+)
+
+// TestRedirectKeepsTheToken: a tracker that leads elsewhere gets no token there,
+// nor what was to be written.
+func TestRedirectKeepsTheToken(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Add(1)
+		fmt.Fprint(w, "[]")
+	}))
+	t.Cleanup(other.Close)
+	for _, code := range []int{301, 302, 307, 308} {
+		from := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path, code)
+		}))
+		t.Cleanup(from.Close)
+		for _, name := range []string{"github", "jira"} {
+			x := newStand(t)
+			g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "ghp_secret", API: from.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.trackers["github"], x.trackers["jira"] = g, &tracker.Jira{URL: from.URL, Project: "TLS", User: "ana@example.com", Token: "jira-secret"}
+			x.run()
+			x.say(`/incident task add "look again"`)
+			x.say("/incident task export T-1 --to " + name)
+			task := x.task("T-1", settled)
+			if task.Export.State != incident.ExportFailed || !strings.Contains(task.Export.Text, "where the token does not go") {
+				t.Errorf("%s %d: %+v", name, code, task.Export)
+			}
+		}
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("the other host was asked %d times", n)
+	}
+}
+
+// TestRedirectOnTheSameHost: a renamed repository is still found.
+func TestRedirectOnTheSameHost(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/repos/"):
+			http.Redirect(w, r, "/repositories/1/issues", http.StatusTemporaryRedirect)
+		case r.Method == http.MethodPost:
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprint(w, `{"number":7,"html_url":"https://github.com/example/new/issues/7"}`)
+		default:
+			fmt.Fprint(w, "[]")
+		}
+	}))
+	t.Cleanup(s.Close)
+	x := newStand(t)
+	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.trackers["github"] = g
+	x.run()
+	x.say(`/incident task add "look again"`)
+	x.say("/incident task export T-1 --to github")
+	if task := x.task("T-1", settled); task.Export.Ref != "example/certs#7" {
+		t.Errorf("%+v", task.Export)
+	}
+}
+
+// TestHostileAnswers: what a tracker says is bounded: its words, how long it
+// asks to wait, its answers.
+func TestHostileAnswers(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("no ", 500_000)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprintf(w, `{"message":%q,"errorMessages":[%q]}`, long, long)
+	}))
+	t.Cleanup(s.Close)
+	for _, name := range []string{"github", "jira"} {
+		x := newStand(t)
+		g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.trackers["github"], x.trackers["jira"] = g, &tracker.Jira{URL: s.URL, Project: "TLS", User: "u", Token: "t"}
+		x.run()
+		x.say(`/incident task add "look again"`)
+		x.say("/incident task export T-1 --to " + name)
+		if task := x.task("T-1", settled); len(task.Export.Text) > 500 || len(x.heard()) > 3000 {
+			t.Errorf("%s: %d and %d characters", name, len(task.Export.Text), len(x.heard()))
+		}
+	}
+	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-RateLimit-Limit", "1")
+		w.Header().Set("X-RateLimit-Remaining", "0")
+		w.Header().Set("X-RateLimit-Reset", "95617584000") // in the year 5000
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"message":"API rate limit exceeded"}`)
+	}))
+	t.Cleanup(far.Close)
+	x := newStand(t)
+	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: far.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.trackers["github"] = g
+	x.run()
+	x.say(`/incident task add "look again"`)
+	x.say("/incident task export T-1 --to github")
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.heard(), "rate limit"); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal(x.heard())
+		}
+	}
+	x.clock.add(25 * time.Hour) // it is given up in the end, and said
+	if task := x.task("T-1", settled); task.Export.State != incident.ExportFailed {
+		t.Errorf("%+v", task.Export)
+	}
+}
