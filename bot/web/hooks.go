@@ -56,7 +56,8 @@ type HookOptions struct {
 // Hooks is an http.Handler for everything below /hooks/.
 type Hooks struct {
 	o     HookOptions
-	busy  chan struct{} // bodies being read and parsed
+	busy  chan struct{}            // verified bodies being parsed and recorded
+	reads map[string]chan struct{} // by source: bodies being read, of whoever
 	taken map[string]*atomic.Int64
 }
 
@@ -68,6 +69,10 @@ const (
 	maxAlerts     = 20_000 // of one request
 	hookWithin    = 15 * time.Second
 	hooksAtOnce   = 4
+	// readsAtOnce are the bodies of one source that are read at a time. Where a
+	// signature is in the body's reach alone, strangers have a say in them: they
+	// hold up no other source, and a sender who is told 503 comes again.
+	readsAtOnce = 32
 )
 
 // NewHooks makes Hooks.
@@ -78,9 +83,9 @@ func NewHooks(o HookOptions) *Hooks {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Hooks{o: o, busy: make(chan struct{}, hooksAtOnce), taken: map[string]*atomic.Int64{}}
+	h := &Hooks{o: o, busy: make(chan struct{}, hooksAtOnce), reads: map[string]chan struct{}{}, taken: map[string]*atomic.Int64{}}
 	for source := range o.Hooks {
-		h.taken[source] = &atomic.Int64{}
+		h.taken[source], h.reads[source] = &atomic.Int64{}, make(chan struct{}, readsAtOnce)
 	}
 	return h
 }
@@ -110,20 +115,15 @@ func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "POST alone is taken here", http.StatusMethodNotAllowed)
 		return
 	}
-	if source == Alertmanager && !bearer(hook.Secrets, r) { // before a long body is read
+	if source == Alertmanager && !bearer(hook.Secrets, r) || !promising(source, r.Header, h.o.Now()) { // before a long body is read
 		h.refuse(w, source)
 		return
 	}
-	select {
-	case h.busy <- struct{}{}:
-		defer func() { <-h.busy }()
-	case <-r.Context().Done():
-		return
-	case <-time.After(hookWithin):
-		h.later(w, source, errors.New("too many requests at once"))
+	if !h.enter(w, r, source, h.reads[source]) {
 		return
 	}
 	body, status := h.body(w, r, source)
+	<-h.reads[source]
 	if status != 0 {
 		http.Error(w, strings.ToLower(http.StatusText(status)), status)
 		return
@@ -133,6 +133,10 @@ func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, source)
 		return
 	}
+	if !h.enter(w, r, source, h.busy) {
+		return
+	}
+	defer func() { <-h.busy }()
 	alerts, err := parseHook(source, body)
 	if err != nil {
 		h.o.Log.Warn("alerts cannot be understood", "source", source, "error", err)
@@ -148,6 +152,32 @@ func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.taken[source].Add(int64(len(alerts)))
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// enter takes a place; false: there was none in time, and that is answered.
+func (h *Hooks) enter(w http.ResponseWriter, r *http.Request, source string, place chan struct{}) bool {
+	t := time.NewTimer(hookWithin)
+	defer t.Stop()
+	select {
+	case place <- struct{}{}:
+		return true
+	case <-r.Context().Done():
+	case <-t.C:
+		h.later(w, source, errors.New("too many requests at once"))
+	}
+	return false
+}
+
+// promising reports whether a request has what a signed one must have: what has
+// not is refused before its body is read.
+func promising(source string, h http.Header, now time.Time) bool {
+	switch source {
+	case PagerDuty:
+		return strings.Contains(strings.Join(h.Values("X-PagerDuty-Signature"), ","), "v1=")
+	case Generic:
+		return fresh(h.Get(timestampHeader), now) && strings.Contains(strings.Join(h.Values(signatureHeader), ","), "v1=")
+	}
+	return true
 }
 
 // body reads the raw body, capped and within a time.
@@ -273,16 +303,19 @@ const (
 // five minutes of ours, and "v1=" with HMAC-SHA256 of "v1:time:body".
 func genericSigned(secrets []string, h http.Header, body []byte, now time.Time) bool {
 	stamp := h.Get(timestampHeader)
-	at, err := strconv.ParseInt(stamp, 10, 64)
-	away := now.Unix() - at
-	fresh := err == nil && away <= int64(freshFor/time.Second) && away >= -int64(freshFor/time.Second)
 	good := signed(secrets, strings.Join(h.Values(signatureHeader), ","), func(secret string) []byte {
 		m := hmac.New(sha256.New, []byte(secret))
 		m.Write([]byte("v1:" + stamp + ":"))
 		m.Write(body)
 		return m.Sum(nil)
 	})
-	return good && fresh
+	return good && fresh(stamp, now)
+}
+
+// fresh reports whether a Unix time is near ours.
+func fresh(stamp string, now time.Time) bool {
+	at, err := strconv.ParseInt(stamp, 10, 64)
+	return err == nil && at >= now.Add(-freshFor).Unix() && at <= now.Add(freshFor).Unix()
 }
 
 // signed reports whether one of the signatures in a header is right by one of
