@@ -183,8 +183,77 @@ func (f *forgetter) record(r *diskIncident) {
 		f.onDisk(&t.By)
 		f.onDisk(&t.Owner)
 		f.onDisk(&t.DoneBy)
-		f.texts(&t.Text, &t.How)
+		f.onDisk(&t.Export.By)
+		f.texts(&t.Text, &t.How, &t.Export.Text)
 	}
+	for n := range r.DraftStates {
+		f.onDisk(&r.DraftStates[n].By)
+		f.texts(&r.DraftStates[n].Reason)
+	}
+	for n := range r.Asking {
+		f.onDisk(&r.Asking[n].By)
+	}
+}
+
+// update rewrites a status update, and reports whether that changed it.
+func (f *forgetter) update(d *diskUpdate) bool {
+	was := *d
+	f.onDisk(&d.By)
+	f.onDisk(&d.Decided)
+	f.texts(&d.Title, &d.Text, &d.Reason)
+	changed := d.By != was.By || d.Decided != was.Decided || d.Title != was.Title || d.Text != was.Text || d.Reason != was.Reason
+	for n := range d.To {
+		text := d.To[n].Text
+		f.texts(&d.To[n].Text)
+		changed = changed || d.To[n].Text != text
+	}
+	return changed
+}
+
+// forgetUpdates rewrites the status updates of an incident.
+func (b *Book) forgetUpdates(ctx context.Context, num int, w *forgetter) (n int, err error) {
+	var keys []string
+	look := func(v []byte) (diskUpdate, bool, error) {
+		d, err := decodeUpdate(num, v)
+		return d, err == nil && w.update(&d), err
+	}
+	if err := b.s.View(ctx, func(tx store.Tx) error {
+		keys = nil
+		return tx.Scan(store.Range{Prefix: updatePrefix(num)}, func(key string, v []byte) error {
+			_, changed, err := look(v)
+			if changed {
+				keys = append(keys, key)
+			}
+			return err
+		})
+	}); err != nil {
+		return 0, err
+	}
+	for batch := range slices.Chunk(keys, forgetBatch) {
+		if err := b.s.Update(ctx, func(tx store.Tx) error {
+			for _, key := range batch {
+				v, err := tx.Get(key)
+				if err != nil {
+					return err
+				}
+				d, changed, err := look(v)
+				if err != nil || !changed {
+					return err
+				}
+				if v, err = json.Marshal(d); err != nil {
+					return fmt.Errorf("encode %s: %w", key, err)
+				}
+				if err := tx.Put(key, v); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return n, err
+		}
+		n += len(batch)
+	}
+	return n, nil
 }
 
 // line rewrites one line: parts that change keep their digest and lose their salt.
@@ -248,7 +317,11 @@ func (b *Book) Forget(ctx context.Context, f Forgetting) (Forgotten, error) {
 		if err != nil {
 			return out, fmt.Errorf("forget in %s: %w", idOf(num), err)
 		}
-		if len(lines) > 0 || record {
+		updates, err := b.forgetUpdates(ctx, num, w)
+		if err != nil {
+			return out, fmt.Errorf("forget in the updates of %s: %w", idOf(num), err)
+		}
+		if len(lines) > 0 || record || updates > 0 {
 			out.Incidents++
 		}
 		if len(lines) == 0 && record {

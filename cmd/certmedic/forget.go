@@ -1,7 +1,8 @@
 package main
 
 // This file takes a person's name out of the whole record: timelines
-// (incident.Book.Forget), the rooms' messages, the renewals. The server must
+// (incident.Book.Forget), the rooms' messages, the renewals, alerts of other
+// systems, what the adapters of chat platforms note. The server must
 // not be running: it holds parts of the record in memory.
 
 import (
@@ -28,7 +29,7 @@ func forgetCommand() *cobra.Command {
 		Use:   "forget NAME",
 		Short: "take a person's name out of the record",
 		Long: `forget replaces a person's name wherever it stands: who did something, what was
-said, the rooms, the renewals. The timelines' chain of hashes still fits, and
+said, the rooms, the renewals, alerts, notes about chat platforms. The timelines' chain of hashes still fits, and
 certmedic verify still shows every other change. The server must be stopped.
 Backups, exported files and what chat platforms keep are not touched.`,
 		Example: `  certmedic forget ana --as somebody
@@ -96,13 +97,25 @@ func forget(ctx context.Context, cfg config, f incident.Forgetting, out io.Write
 	if err == nil {
 		renewals, err = forgetUnder(ctx, s, "renew/", f, renewalWords)
 	}
+	notes := 0
+	for _, under := range []struct {
+		prefix string
+		f      incident.Forgetting
+		words  func(string) bool
+	}{{"heard/", f, alertWords}, {"incident/alert/", f, alertWords}, {"chat/", onPlatforms(f), chatWords}} {
+		if err == nil {
+			var n int
+			n, err = forgetUnder(ctx, s, under.prefix, under.f, under.words)
+			notes += n
+		}
+	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return fmt.Errorf("%w: nothing is half written; forget again to go on", err)
 	}
 	if err := store.Compact(ctx, cfg.Data, store.Options{Program: "certmedic forget"}); err != nil {
 		return fmt.Errorf("the name is out of the record, but its old bytes may be in the file still: %w", err)
 	}
-	fmt.Fprintf(out, "%s is %s now: %d incidents (%d lines of their timelines), %d messages, %d records of renewals.\n", f.Names[0], f.As, done.Incidents, done.Lines, rooms, renewals)
+	fmt.Fprintf(out, "%s is %s now: %d incidents (%d lines of their timelines), %d messages, %d records of renewals, %d notes of alerts and chat platforms.\n", f.Names[0], f.As, done.Incidents, done.Lines, rooms, renewals, notes)
 	if len(done.Also) > 0 {
 		fmt.Fprintf(out, "The same person also went by %s, which may stand in texts: forget that too.\n", strings.Join(done.Also, ", "))
 	}
@@ -118,6 +131,29 @@ func roomWords(key string) bool {
 // renewalWords: only what people said or are told.
 func renewalWords(key string) bool {
 	return slices.Contains([]string{"text", "problem", "reason", "next", "cause"}, key)
+}
+
+// alertWords: what other systems say of alerts, and who did something there.
+func alertWords(key string) bool {
+	return slices.Contains([]string{"title", "text", "by", "over_by", "taken_by", "names"}, key)
+}
+
+// chatWords: everything in a note that is not there to find something again.
+func chatWords(key string) bool {
+	return roomWords(key) && !slices.Contains([]string{"ts", "channel", "channel_id", "lane", "kind", "op", "trigger_id", "hash", "link", "url", "permalink", "block", "action_id", "block_id", "callback_id"}, key)
+}
+
+// onPlatforms adds the ids as the platforms write them, without their name
+// before it: those that are no word, U0ANA0001 or 80351110224678912.
+func onPlatforms(f incident.Forgetting) incident.Forgetting {
+	f.Names, f.IDs = slices.Clone(f.Names), slices.Clone(f.IDs)
+	for _, id := range f.IDs {
+		platform, rest, _ := strings.Cut(id, ":")
+		if (platform == "slack" || platform == "discord") && strings.ContainsAny(rest, "0123456789") && len(rest) >= 6 {
+			f.Names, f.IDs = append(f.Names, rest), append(f.IDs, rest)
+		}
+	}
+	return f
 }
 
 // forgetUnder rewrites the JSON values under a prefix: people, their ids, and
@@ -181,6 +217,9 @@ func forgetValue(key string, v any, f incident.Forgetting, words func(string) bo
 	case map[string]any:
 		id, isID := v["id"].(string)
 		name, isName := v["name"].(string)
+		if _, at := v["team_id"]; isID && !isName && at { // Slack's way: {"id", "username", "team_id"}
+			name, isName = id, true
+		}
 		if isID && isName && id != f.ID() && f.Is(id, name) {
 			v["id"], v["name"], changed = f.ID(), f.As, true
 		}
