@@ -24,6 +24,17 @@ type Errand struct {
 	// Late, which may be nil, is told of a failure and of when it is tried again:
 	// the first time, the second, the fourth, and so on.
 	Late func(err error, again time.Time)
+
+	Since time.Time // since when it waits; zero: it is nothing that somebody waits for
+}
+
+// Waiting is how much is still to be done outside, for who watches the program.
+// It says nothing of whose it is: that may be private.
+type Waiting struct {
+	Waiting int       `json:"waiting"`
+	Since   time.Time `json:"since,omitzero"`  // the oldest
+	Failed  time.Time `json:"failed,omitzero"` // when something last was not done; it may have been since
+	Error   string    `json:"error,omitempty"` // of what
 }
 
 // CourierOptions are what a Courier is made of.
@@ -44,6 +55,12 @@ type Courier struct {
 	mu    sync.Mutex
 	lanes map[string]*courierLane
 	err   error // of the last errand; nil when it went well
+
+	waits int       // errands with Since, at the last look
+	since time.Time // the oldest of them
+
+	lastErr    error // the last failure
+	lastFailed time.Time
 }
 
 type courierLane struct {
@@ -101,6 +118,25 @@ func (c *Courier) Err() error {
 	return c.err
 }
 
+// Status says how much waits, since when, and what the last failure was. words
+// are those of an error that may be shown.
+func (c *Courier) Status(words func(error) string) Waiting {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := Waiting{Waiting: c.waits, Since: c.since, Failed: c.lastFailed}
+	if c.lastErr != nil {
+		w.Error = words(c.lastErr)
+	}
+	return w
+}
+
+// Failed notes a failure that was settled for good, so that Do returns none.
+func (c *Courier) Failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastErr, c.lastFailed = err, c.o.Now().UTC()
+}
+
 // start begins the first errand of each lane that may go, and returns how long
 // until it is to look again.
 func (c *Courier) start(ctx context.Context, doing *sync.WaitGroup, done chan<- struct{}) time.Duration {
@@ -111,6 +147,15 @@ func (c *Courier) start(ctx context.Context, doing *sync.WaitGroup, done chan<- 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next, seen := c.o.Every, map[string]bool{}
+	c.waits, c.since = 0, time.Time{}
+	for _, e := range all {
+		if !e.Since.IsZero() {
+			c.waits++
+			if c.since.IsZero() || e.Since.Before(c.since) {
+				c.since = e.Since.UTC()
+			}
+		}
+	}
 	for _, e := range all {
 		if seen[e.Lane] {
 			continue
@@ -165,6 +210,7 @@ func (c *Courier) settle(l *courierLane, e Errand, err error) {
 		return
 	}
 	l.fails++
+	c.lastErr, c.lastFailed = err, c.o.Now().UTC()
 	wait := min(c.o.Retry<<min(l.fails-1, 6), 60*c.o.Retry)
 	var later *Later
 	if errors.As(err, &later) {

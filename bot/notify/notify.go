@@ -92,12 +92,15 @@ func New(o Options) *Office {
 // Run delivers until ctx ends; what is being delivered then is finished.
 func (f *Office) Run(ctx context.Context, changed <-chan struct{}) { f.courier.Run(ctx, changed) }
 
+// Status says how many deliveries wait, since when, and the last failure.
+func (f *Office) Status() bot.Waiting { return f.courier.Status(words) }
+
 // errands are the deliveries to be made, a lane for each target.
 func (f *Office) errands(ctx context.Context) ([]bot.Errand, error) {
 	all, err := f.o.Desk.Dispatches(ctx)
 	var es []bot.Errand
 	for _, m := range all {
-		es = append(es, bot.Errand{Key: m.Key, Lane: m.Target, Do: func(ctx context.Context) error { return f.deliver(ctx, m) },
+		es = append(es, bot.Errand{Key: m.Key, Lane: m.Target, Since: m.Since, Do: func(ctx context.Context) error { return f.deliver(ctx, m) },
 			Late: func(err error, again time.Time) {
 				f.o.Desk.Delayed(m, commands.Outcome{Text: words(err), Next: next(err, m)}, again, f.o.Post)
 			}})
@@ -128,6 +131,9 @@ func (f *Office) deliver(ctx context.Context, m commands.Dispatch) error {
 }
 
 func (f *Office) settle(ctx context.Context, m commands.Dispatch, o commands.Outcome) error {
+	if o.Failed {
+		f.courier.Failed(&Trouble{Text: o.Text})
+	}
 	return f.o.Desk.Dispatched(context.WithoutCancel(ctx), m, o, f.o.Post)
 }
 

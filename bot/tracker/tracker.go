@@ -100,6 +100,9 @@ func New(o Options) *Clerk {
 // Run works until ctx ends; what is being done then is finished.
 func (c *Clerk) Run(ctx context.Context, changed <-chan struct{}) { c.courier.Run(ctx, changed) }
 
+// Status says how many items wait to be made, since when, and the last failure.
+func (c *Clerk) Status() bot.Waiting { return c.courier.Status(words) }
+
 // errands are what is to be made, then what is to be read, a lane for each tracker.
 func (c *Clerk) errands(ctx context.Context) ([]bot.Errand, error) {
 	all, err := c.o.Desk.Exports(ctx, c.o.Now())
@@ -109,7 +112,7 @@ func (c *Clerk) errands(ctx context.Context) ([]bot.Errand, error) {
 			read = append(read, bot.Errand{Key: e.Key + "/read", Lane: e.Tracker, Do: func(ctx context.Context) error { return c.read(ctx, e) }})
 			continue
 		}
-		made = append(made, bot.Errand{Key: e.Key, Lane: e.Tracker, Do: func(ctx context.Context) error { return c.make(ctx, e) },
+		made = append(made, bot.Errand{Key: e.Key, Lane: e.Tracker, Since: e.Asked, Do: func(ctx context.Context) error { return c.make(ctx, e) },
 			Late: func(err error, again time.Time) {
 				c.o.Desk.ExportDelayed(e, commands.Exported{Text: words(err), Next: next(err, e)}, again, c.o.Post)
 			}})
@@ -140,6 +143,9 @@ func (c *Clerk) make(ctx context.Context, e commands.Export) error {
 
 func (c *Clerk) settle(ctx context.Context, e commands.Export, o commands.Exported) error {
 	ctx = context.WithoutCancel(ctx)
+	if o.Failed {
+		c.courier.Failed(&Trouble{Text: o.Text})
+	}
 	if err := c.o.Desk.Exported(ctx, e, o, c.o.Post); err != nil {
 		return err
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/discord"
 	"github.com/certmedic/certmedic/bot/slack"
 	"github.com/certmedic/certmedic/incident"
@@ -49,9 +51,25 @@ func (p *program) health(w http.ResponseWriter, r *http.Request) {
 	if p.discord != nil {
 		answer["discord"] = p.discord.Status()
 	}
+	for _, o := range p.outside {
+		s := o.status() // what waits is delivered late, the program is well
+		s.Error = shownOutside(s.Error)
+		answer[o.key] = s
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+var address = regexp.MustCompile(`[^\s<>"'():;,]+@[^\s<>"'():;,]+`)
+
+// shownOutside is an error for whoever asks: short, and without addresses.
+func shownOutside(text string) string {
+	text = address.ReplaceAllString(bot.Clean(text), "(an address)")
+	if rs := []rune(text); len(rs) > 200 {
+		return string(rs[:200]) + "…"
+	}
+	return text
 }
 
 // metrics serves Prometheus' text format.

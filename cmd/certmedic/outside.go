@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/notify"
 	"github.com/certmedic/certmedic/bot/tracker"
 )
@@ -21,8 +22,10 @@ var pauses = struct{ retry, every, settle, pace time.Duration }{5 * time.Second,
 
 // outside is one part that does what the record says is to be done outside.
 type outside struct {
-	name string
-	run  func(ctx context.Context, changed <-chan struct{})
+	name   string
+	run    func(ctx context.Context, changed <-chan struct{})
+	key    string // in /healthz
+	status func() bot.Waiting
 }
 
 // openOutside makes the parts that the configuration asks for. They run in
@@ -43,7 +46,7 @@ func (p *program) openOutside(roots *x509.CertPool) error {
 			return fmt.Errorf("updates: %w", err)
 		}
 		o := notify.New(notify.Options{Desk: p.desk, Targets: targets, Post: p.post, Now: time.Now, Log: p.o.Log, Retry: pauses.retry, Every: pauses.every})
-		p.outside = append(p.outside, outside{"updates", o.Run})
+		p.outside = append(p.outside, outside{"updates", o.Run, "updates", o.Status})
 	}
 	if len(p.cfg.Tasks.desk()) > 0 {
 		trackers, err := p.trackers()
@@ -52,7 +55,7 @@ func (p *program) openOutside(roots *x509.CertPool) error {
 		}
 		c := tracker.New(tracker.Options{Desk: p.desk, Trackers: trackers, Notes: storeNotes{p.store, "chat/tasks/"}, Post: p.post, Now: time.Now, Log: p.o.Log,
 			Retry: pauses.retry, Every: pauses.every, Settle: pauses.settle})
-		p.outside = append(p.outside, outside{"action items", c.Run})
+		p.outside = append(p.outside, outside{"action items", c.Run, "tasks", c.Status})
 	}
 	return nil
 }
