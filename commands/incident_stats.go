@@ -48,9 +48,16 @@ type NumbersPage struct {
 	Tallies []incident.Tally `json:"tallies"`        // by incident.Dimensions
 }
 
-// NumbersPage returns the numbers. since is what people type: "90d", a date or
-// "all"; "" is 90 days.
-func (d *Desk) NumbersPage(ctx context.Context, since string) (NumbersPage, error) {
+// NumbersPage returns the numbers to who may look. since is what people type:
+// "90d", a date or "all"; "" is 90 days.
+func (d *Desk) NumbersPage(ctx context.Context, since string, by Person) (NumbersPage, error) {
+	if err := d.mayLook(ctx, d.Who(by), "", nil); err != nil {
+		return NumbersPage{}, err
+	}
+	return d.numbers(ctx, since)
+}
+
+func (d *Desk) numbers(ctx context.Context, since string) (NumbersPage, error) {
 	p := NumbersPage{At: d.o.Now().UTC()}
 	var err error
 	if p.Since, err = readSince(since, p.At); err != nil {
@@ -109,7 +116,7 @@ func stats(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, c.v.problem("bad_by", quote(by)+" is none: it can be "+either(incident.Dimensions, 9)+".")
 	}
 	since := c.args.value("since")
-	p, err := c.d.NumbersPage(ctx, since)
+	p, err := c.d.numbers(ctx, since)
 	if err != nil {
 		return Reply{}, err
 	}

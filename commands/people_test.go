@@ -266,7 +266,8 @@ func TestPolicyOfPages(t *testing.T) {
 		_, e1 := r.desk.EstatePage(ctx, by)
 		_, e2 := r.desk.CertificatePage(ctx, "media", by)
 		_, e3 := r.desk.IncidentsPage(ctx, "", by)
-		for n, err := range []error{e1, e2, e3} {
+		_, e4 := r.desk.NumbersPage(ctx, "", by)
+		for n, err := range []error{e1, e2, e3, e4} {
 			var p commands.Problem
 			if errors.As(err, &p); (p.Code == "not_allowed") == allowed || err != nil && p.Code != "not_allowed" {
 				t.Errorf("%q, page %d: %v", name, n, err)

@@ -19,7 +19,7 @@ import (
 
 // Numbers is what the page of the numbers shows; commands.Desk implements it.
 type Numbers interface {
-	NumbersPage(ctx context.Context, since string) (commands.NumbersPage, error)
+	NumbersPage(ctx context.Context, since string, by commands.Person) (commands.NumbersPage, error)
 }
 
 // measureTitles are the charts' titles, and from when to when each runs.
@@ -106,7 +106,7 @@ func (s *Site) numbers(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	n, err := s.o.Numbers.NumbersPage(r.Context(), clip(q.Get("since"), 40))
+	n, err := s.o.Numbers.NumbersPage(r.Context(), clip(q.Get("since"), 40), person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -143,7 +143,7 @@ func (s *Site) numbersJSON(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	n, err := s.o.Numbers.NumbersPage(r.Context(), clip(r.URL.Query().Get("since"), 40))
+	n, err := s.o.Numbers.NumbersPage(r.Context(), clip(r.URL.Query().Get("since"), 40), person(r))
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -21,7 +21,7 @@ import (
 // someNumbers is a year of incidents; owner is a stranger's text.
 type someNumbers struct{ owner string }
 
-func (s someNumbers) NumbersPage(_ context.Context, since string) (commands.NumbersPage, error) {
+func (s someNumbers) NumbersPage(_ context.Context, since string, _ commands.Person) (commands.NumbersPage, error) {
 	if since == "rubbish" {
 		return commands.NumbersPage{}, commands.Problem{Code: "bad_since", Message: "That is not how far back.", Hint: "90d"}
 	}
