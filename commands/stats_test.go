@@ -49,10 +49,10 @@ func TestStats(t *testing.T) {
 			}
 		}
 	}
-	if text := fmt.Sprint(p.Table.Rows); !strings.Contains(text, "expired 1 ") || !strings.Contains(text, "not on record 1 ") || p.Links[0].Path != "/numbers?since=all&by=cause" {
+	if text := fmt.Sprint(p.Table.Rows); !strings.Contains(text, "expired 1 ") || !strings.Contains(text, "private 1 ") || p.Links[0].Path != "/numbers?since=all&by=cause" {
 		t.Errorf("%+v", p)
 	}
-	for by, want := range map[string]string{"month": "2026-11 2 ", "severity": "SEV1 1 ", "owner": "no owner 1 "} {
+	for by, want := range map[string]string{"month": "2026-11 2 ", "severity": "SEV1 1 ", "owner": "private 1 "} {
 		if p := r.must("ben", "main", "/incident stats --by "+by); !strings.Contains(fmt.Sprint(p.Table.Rows), want) || tableWidth(p.Table) > 80 {
 			t.Errorf("by %s: %d wide, %+v", by, tableWidth(p.Table), p.Table)
 		}

@@ -103,13 +103,23 @@ func TallyOf(rows []Number, by string, since, now time.Time) Tally {
 	return t
 }
 
+// privateGroup is where private incidents count when numbers are told apart by
+// what would say what they are about.
+const privateGroup = "private"
+
 func (n Number) key(by string) string {
 	switch by {
 	case BySeverity:
 		return "SEV" + strconv.Itoa(int(n.Severity))
 	case ByCause:
+		if n.Private { // what it was is for who is part of it
+			return privateGroup
+		}
 		return n.Cause
 	case ByOwner:
+		if n.Private {
+			return privateGroup
+		}
 		return n.Owner
 	}
 	return monthOf(n.Declared)

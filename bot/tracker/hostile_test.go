@@ -129,3 +129,32 @@ func TestHostileAnswers(t *testing.T) {
 		t.Errorf("%+v", task.Export)
 	}
 }
+
+// TestHostileAddress: where a tracker says that an item stands is an address of
+// the web, or nothing.
+func TestHostileAddress(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{"javascript:alert(1)//x": "", "https://github.com/example/certs/issues/1": "https://github.com/example/certs/issues/1", "//x": "", "http:": "", "https://x/ <script>@everyone": "https://x/%20%3Cscript%3E@everyone", "https://x/" + strings.Repeat("y", 600): ""} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				w.WriteHeader(http.StatusCreated)
+				fmt.Fprintf(w, `{"number":1,"html_url":%q}`, said)
+				return
+			}
+			fmt.Fprint(w, "[]")
+		}))
+		t.Cleanup(s.Close)
+		x := newStand(t)
+		g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: s.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.trackers["github"] = g
+		x.run()
+		x.say(`/incident task add "look again"`)
+		x.say("/incident task export T-1 --to github")
+		if task := x.task("T-1", settled); task.Export.URL != want || task.Export.Ref != "example/certs#1" {
+			t.Errorf("%.80q: %+v", said, task.Export)
+		}
+	}
+}

@@ -127,6 +127,7 @@ func (c *Clerk) make(ctx context.Context, e commands.Export) error {
 		return c.settle(ctx, e, commands.Exported{Failed: true, Text: "the configuration has no " + e.Tracker, Next: "Add it under tasks and restart certmedic. " + next(nil, e)})
 	}
 	p, err := c.place(ctx, t, e)
+	p.Ref, p.URL = short(bot.Clean(p.Ref), 120), webAddress(p.URL)
 	var trouble *Trouble
 	switch {
 	case err == nil:
