@@ -217,7 +217,7 @@ func forgetValue(key string, v any, f incident.Forgetting, words func(string) bo
 	case map[string]any:
 		id, isID := v["id"].(string)
 		name, isName := v["name"].(string)
-		if _, at := v["team_id"]; isID && !isName && at { // Slack's way: {"id", "username", "team_id"}
+		if _, user := v["username"]; isID && !isName && user { // as Slack and Discord write somebody
 			name, isName = id, true
 		}
 		if isID && isName && id != f.ID() && f.Is(id, name) {

@@ -21,7 +21,7 @@ func TestForgetEverywhere(t *testing.T) {
 	cfg := e.cfg
 	cfg.Updates = updatesConfig{Approve: true, Targets: []targetConfig{{Name: "board", Audience: commands.Internal, To: []string{"board@example.com"}}}}
 	cfg.Tasks = tasksConfig{GitHubRepo: "example/certs"}
-	cfg.People = []commands.Linked{{Name: "Quilla", IDs: []string{"slack:U0QUIL1", "web:Quilla"}}}
+	cfg.People = []commands.Linked{{Name: "Quilla", IDs: []string{"slack:U0QUIL1", "web:Quilla", "discord:80351110224678912"}}}
 	p, err := open(t.Context(), cfg, programOptions{Name: "test", Log: newLog(io.Discard, false)})
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +66,7 @@ func TestForgetEverywhere(t *testing.T) {
 		"chan/INC": `{"v":1,"id":"C0123456789","name":"inc-1","asked":["U0QUIL1","U0BEN001"],"invited":"U0QUIL1"}`,
 		"pin/1":    `{"v":1,"holders":["r:U0QUIL1","p"],"text":"quilla: it hangs","at":"2026-11-22T02:00:00Z"}`,
 		"out/1":    `{"v":1,"n":7,"lane":"C0123456789","key":"x","body":{"room":"main","line":"Quilla: /renew site0","used":"quilla pressed Renew","reply":{"headline":"quilla asks"}},"at":"2026-11-22T02:00:00Z"}`,
+		"in/3":     `{"v":1,"id":"e3","kind":"interaction","payload":{"member":{"user":{"id":"80351110224678912","username":"Quilla","global_name":"quilla"}}},"at":"2026-11-22T02:00:00Z"}`,
 		"cursor/1": `42`,
 	} {
 		if err := notes.Put(ctx, bot.Note{Key: key, Value: []byte(value)}); err != nil {
@@ -75,9 +76,9 @@ func TestForgetEverywhere(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	words := []string{"quilla", "u0quil1"}
+	words := []string{"quilla", "u0quil1", "80351110224678912"}
 	for _, w := range words {
-		if n := countIn(t, cfg.Data, w); n < 5 {
+		if n := countIn(t, cfg.Data, w); n < 5 && w[0] != '8' || n == 0 {
 			t.Fatalf("%s is there %d times only, so this shows little", w, n)
 		}
 	}
@@ -106,7 +107,7 @@ func TestForgetEverywhere(t *testing.T) {
 		t.Errorf("%+v %v", ps, err)
 	}
 	left, err := storeNotes{again.store, "chat/slack/"}.List(ctx, "")
-	if err != nil || len(left) != 6 || !strings.Contains(string(left[0].Value), `"asked":["somebody","U0BEN001"]`) || !strings.Contains(string(left[0].Value), `"id":"C0123456789"`) {
+	if err != nil || len(left) != 7 || !strings.Contains(string(left[0].Value), `"asked":["somebody","U0BEN001"]`) || !strings.Contains(string(left[0].Value), `"id":"C0123456789"`) {
 		t.Errorf("%d %s %v", len(left), left[0].Value, err)
 	}
 	if !strings.Contains(out.String(), "quilla is somebody now: 2 incidents") || strings.Contains(out.String(), " 0 notes") {
