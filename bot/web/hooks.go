@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,10 @@ type Hooks struct {
 	busy  chan struct{}            // verified bodies being parsed and recorded
 	reads map[string]chan struct{} // by source: bodies being read, of whoever
 	taken map[string]*atomic.Int64
+
+	mu      sync.Mutex
+	quiet   time.Time // until then refusals are counted, not logged: strangers do not fill the disk
+	refused int
 }
 
 // Bounds. Alertmanager sends a whole group in one request, so its body may be
@@ -204,7 +209,17 @@ func (h *Hooks) body(w http.ResponseWriter, r *http.Request, source string) ([]b
 
 // refuse answers what is not verified, the same whatever was wrong.
 func (h *Hooks) refuse(w http.ResponseWriter, source string) {
-	h.o.Log.Warn("a request with alerts is refused: its token or signature is missing or wrong", "source", source)
+	h.mu.Lock()
+	h.refused++
+	n, now := h.refused, h.o.Now()
+	loud := !now.Before(h.quiet)
+	if loud {
+		h.refused, h.quiet = 0, now.Add(10*time.Second)
+	}
+	h.mu.Unlock()
+	if loud {
+		h.o.Log.Warn("a request with alerts is refused: its token or signature is missing or wrong", "source", source, "refused", n)
+	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="hooks"`) // RFC 9110 section 11.6.1 wants one
 	http.Error(w, "unauthorized", http.StatusUnauthorized)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -66,5 +67,26 @@ func TestHookTimeOfAnotherAge(t *testing.T) {
 		if fresh(stamp, hookNow) != want {
 			t.Errorf("%q: fresh is %v", stamp, !want)
 		}
+	}
+}
+
+// TestHookRefusalsFillNoLog: what strangers send is counted in the log, not
+// written there a line each.
+func TestHookRefusalsFillNoLog(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	now := hookNow
+	h := NewHooks(HookOptions{Take: &taker{}, Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Hooks: map[string]Hook{Alertmanager: {Secrets: []string{amToken}}}})
+	for n := range 501 {
+		if n == 500 {
+			now = now.Add(time.Minute)
+		}
+		if w := serve(h, httptest.NewRequest(http.MethodPost, "/hooks/alertmanager", strings.NewReader("{}"))); w.Code != http.StatusUnauthorized {
+			t.Fatal(w.Code)
+		}
+	}
+	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "refused=500") {
+		t.Errorf("%d lines: %.500s", n, log.String())
 	}
 }
