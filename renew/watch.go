@@ -193,18 +193,19 @@ func (r *Runner) watchEstate(ctx context.Context) {
 			r.planWatch(ctx)
 		}
 		last = now
-		for _, c := range r.o.Inventory.Certificates {
+		for n := range r.o.Inventory.Certificates {
+			c := &r.o.Inventory.Certificates[n] // no copy: this goes on all day, mostly for nothing
 			s := r.watch.of(c.Name)
 			if r.o.CheckEvery > 0 && len(c.Endpoints) > 0 && s.takeCheck(now, checks) {
 				jobs.Go(func() {
 					defer func() { <-checks; poke(free) }()
-					r.checkOnce(ctx, c, s)
+					r.checkOnce(ctx, *c, s)
 				})
 			}
 			if job := s.takeAsk(now, asks); job != "" {
 				jobs.Go(func() {
 					defer func() { <-asks; poke(free) }()
-					r.askOnce(ctx, c, s, job)
+					r.askOnce(ctx, *c, s, job)
 				})
 			}
 		}

@@ -46,7 +46,10 @@ func collections() uint64 {
 	return s[0].Value.Uint64()
 }
 
-func freeMemory() { debug.FreeOSMemory() }
+func freeMemory() {
+	debug.FreeOSMemory()
+	dropProgram()
+}
 
 // thrift is the garbage collector's target for a server that mostly waits: less
 // memory for a little more processor time while there is work.
