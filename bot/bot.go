@@ -126,7 +126,7 @@ func (r *Rooms) Messages(ctx context.Context, room, person string, limit int) ([
 	if !r.mayRead(ctx, rm.name, person) {
 		return nil, nil
 	}
-	return rm.visible(person, limit), nil
+	return rm.visible(reader{person: person}, limit), nil
 }
 
 func (r *Rooms) mayRead(ctx context.Context, room, person string) bool {
@@ -137,6 +137,10 @@ func (r *Rooms) mayRead(ctx context.Context, room, person string) bool {
 // see, until ctx ends; then the channel is closed. A slow reader's channel is
 // closed early: subscribe again and reload.
 func (r *Rooms) Subscribe(ctx context.Context, room, person string) <-chan Message {
+	return r.listen(ctx, room, reader{person: person})
+}
+
+func (r *Rooms) listen(ctx context.Context, room string, who reader) <-chan Message {
 	rm, leave, err := r.enter(ctx, room)
 	if err != nil {
 		r.o.Logger.Error("subscribe", "room", room, "error", err)
@@ -144,13 +148,13 @@ func (r *Rooms) Subscribe(ctx context.Context, room, person string) <-chan Messa
 		close(none)
 		return none
 	}
-	if !r.mayRead(ctx, rm.name, person) {
+	if !r.mayRead(ctx, rm.name, who.person) {
 		defer leave()
 		silent := make(chan Message)
 		context.AfterFunc(ctx, func() { close(silent) })
 		return silent
 	}
-	return rm.subscribe(ctx, person, leave)
+	return rm.subscribe(ctx, who, leave)
 }
 
 // Complete returns completions of a line.

@@ -52,10 +52,10 @@ type change struct {
 }
 
 type subscriber struct {
-	person string
-	c      chan Message
-	once   sync.Once
-	leave  func()
+	who   reader
+	c     chan Message
+	once  sync.Once
+	leave func()
 }
 
 func newRoom(name string, log Log) *room {
@@ -188,7 +188,7 @@ func (rm *room) show(m Message) {
 		}
 	}
 	for s := range rm.subs {
-		if !m.seenBy(s.person) {
+		if !s.who.sees(m) {
 			continue
 		}
 		select {
@@ -252,7 +252,7 @@ func (rm *room) line(request string) (Message, bool) {
 	return Message{}, false
 }
 
-func (rm *room) visible(person string, limit int) []Message {
+func (rm *room) visible(who reader, limit int) []Message {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	var ms []Message
@@ -260,7 +260,7 @@ func (rm *room) visible(person string, limit int) []Message {
 		if limit > 0 && len(ms) == limit {
 			break
 		}
-		if m := rm.shown[i]; m.seenBy(person) {
+		if m := rm.shown[i]; who.sees(m) {
 			ms = append(ms, m)
 		}
 	}
@@ -268,8 +268,8 @@ func (rm *room) visible(person string, limit int) []Message {
 	return ms
 }
 
-func (rm *room) subscribe(ctx context.Context, person string, leave func()) <-chan Message {
-	s := &subscriber{person: person, c: make(chan Message, backlog), leave: leave}
+func (rm *room) subscribe(ctx context.Context, who reader, leave func()) <-chan Message {
+	s := &subscriber{who: who, c: make(chan Message, backlog), leave: leave}
 	rm.mu.Lock()
 	if rm.gone {
 		rm.drop(s)

@@ -53,6 +53,7 @@ type SlackChannel struct {
 	ID, Name, Topic string
 	Archived        bool
 	Members         map[string]bool
+	Absent          map[string]bool // people who are not in it, although it is public
 	Pins            []string
 	Messages        []*SlackMessage
 	Private         bool
@@ -214,7 +215,7 @@ func (f *Slack) Channel(name string) (SlackChannel, bool) {
 	for _, c := range f.channels {
 		if c.Name == name || c.ID == name {
 			cp := *c
-			cp.Messages, cp.Members, cp.Pins, cp.Marks = nil, maps.Clone(c.Members), slices.Clone(c.Pins), slices.Clone(c.Marks)
+			cp.Messages, cp.Absent, cp.Members, cp.Pins, cp.Marks = nil, nil, maps.Clone(c.Members), slices.Clone(c.Pins), slices.Clone(c.Marks)
 			for _, m := range c.Messages {
 				one := *m
 				cp.Messages = append(cp.Messages, &one)
@@ -479,4 +480,16 @@ func (f *Slack) Member(channel string, in bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.channels[channel].Members["U0BOT"] = in
+}
+
+// Leave takes a person out of a channel.
+func (f *Slack) Leave(user, channel string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.channels[channel]
+	delete(c.Members, SlackUser(user))
+	if c.Absent == nil {
+		c.Absent = map[string]bool{}
+	}
+	c.Absent[SlackUser(user)] = true
 }

@@ -140,9 +140,17 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		c.Messages = append(c.Messages, m)
 		return answerOf{"ok": true, "files": []any{map[string]any{"id": files[0].ID, "title": files[0].Title}}}
 	}
-	if user := form.Get("channel"); c == nil && method == "chat.postMessage" && f.users[user] != nil { // the person's own conversation with the bot
-		c = &SlackChannel{ID: user, Name: "dm-" + user, Members: map[string]bool{"U0BOT": true}}
-		f.channels[user] = c
+	if user := form.Get("channel"); f.users[user] != nil {
+		if method != "chat.postMessage" {
+			return bad("channel_not_found") // only there a user's id stands for the conversation
+		}
+		if c == nil { // the person's own conversation with the bot
+			c = &SlackChannel{ID: user, Name: "dm-" + user, Members: map[string]bool{"U0BOT": true}}
+			f.channels[user] = c
+		}
+	}
+	if user, dm := strings.CutPrefix(form.Get("channel"), "D"); dm {
+		c = f.channels[user]
 	}
 	if c == nil || c.Private && !c.Members["U0BOT"] {
 		return bad("channel_not_found")
@@ -163,7 +171,11 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		}
 		m := &SlackMessage{TS: f.ts(), User: "U0BOT", Text: form.Get("text"), Blocks: f.blocks(form)}
 		c.Messages = append(c.Messages, m)
-		return answerOf{"ok": true, "channel": c.ID, "ts": m.TS}
+		id := c.ID
+		if f.users[id] != nil {
+			id = "D" + id
+		}
+		return answerOf{"ok": true, "channel": id, "ts": m.TS}
 	case "chat.update":
 		for _, m := range c.Messages {
 			if m.TS == form.Get("ts") && m.For == "" {
@@ -173,6 +185,14 @@ func (f *Slack) answer(method string, form url.Values) answerOf {
 		}
 		return bad("message_not_found")
 	case "chat.postEphemeral":
+		switch user := form.Get("user"); {
+		case f.users[user] == nil:
+			return bad("user_not_found")
+		case !c.Members["U0BOT"]:
+			return bad("not_in_channel")
+		case c.Absent[user] || c.Private && !c.Members[user]:
+			return bad("user_not_in_channel")
+		}
 		m := &SlackMessage{TS: f.ts(), User: "U0BOT", For: form.Get("user"), Text: form.Get("text"), Blocks: f.blocks(form)}
 		c.Messages = append(c.Messages, m)
 		return answerOf{"ok": true, "message_ts": m.TS}

@@ -273,6 +273,7 @@ func (f *Slack) invite(c *SlackChannel, form url.Values) answerOf {
 			continue
 		}
 		c.Members[u] = true
+		delete(c.Absent, u)
 	}
 	if refused == len(users) {
 		return bad("already_in_channel")

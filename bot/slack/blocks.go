@@ -226,7 +226,7 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 	var es []slack.BlockElement
 	for i, b := range y.Reply.Buttons {
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: i, Label: b.Label})
-		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons || y.Over && stale(b) {
+		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons || y.Over && bot.Stale(b) {
 			continue
 		}
 		e := slack.NewButtonBlockElement(fmt.Sprintf("press-%d", i), string(v), text(fit(b.Label, maxLabel)))
@@ -266,7 +266,7 @@ func dress(e *slack.ButtonBlockElement, b commands.Button) {
 func besides(y say) slack.BlockElement {
 	var os []*slack.OptionBlockObject
 	for _, b := range y.Beside {
-		if y.Over && b.Button < len(y.Reply.Buttons) && stale(y.Reply.Buttons[b.Button]) {
+		if y.Over && b.Button < len(y.Reply.Buttons) && bot.Stale(y.Reply.Buttons[b.Button]) {
 			continue
 		}
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: b.Button})

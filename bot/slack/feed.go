@@ -29,6 +29,9 @@ type say struct {
 	File  commands.File  `json:"file,omitzero"`
 	Link  string         `json:"link,omitempty"`
 
+	To string `json:"to,omitempty"` // the user who alone is told
+	In string `json:"in,omitempty"` // the channel in which they may be told
+
 	Channel string   `json:"channel,omitempty"` // another channel that the message leads to
 	Pick    pick     `json:"pick,omitzero"`     // a question
 	Share   bool     `json:"share,omitempty"`   // with a button that shows it to everybody
@@ -134,7 +137,7 @@ func (s *Slack) follow(ctx context.Context, room string) (*follower, error) {
 		return f, nil
 	}
 	// Slack was not there before: it is not told what the room said until now.
-	ms, err := s.o.Rooms.Messages(ctx, room, "", 0)
+	ms, err := s.o.Rooms.MirrorMessages(ctx, room, "slack")
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +154,8 @@ func (s *Slack) follow(ctx context.Context, room string) (*follower, error) {
 }
 
 func (f *follower) run(ctx context.Context) error {
-	news := f.s.o.Rooms.Subscribe(ctx, f.room, "")
-	ms, err := f.s.o.Rooms.Messages(ctx, f.room, "", 0)
+	news := f.s.o.Rooms.Mirror(ctx, f.room, "slack")
+	ms, err := f.s.o.Rooms.MirrorMessages(ctx, f.room, "slack")
 	if err != nil {
 		return err
 	}
@@ -176,7 +179,7 @@ func (f *follower) run(ctx context.Context) error {
 
 // remember keeps a person's line for the answer to quote.
 func (f *follower) remember(m bot.Message) {
-	if m.Request == "" || m.By.Platform == bot.Bot.Platform || f.lines[m.Request] != "" {
+	if m.Request == "" || m.For != "" || m.By.Platform == bot.Bot.Platform || f.lines[m.Request] != "" {
 		return
 	}
 	f.lines[m.Request] = bot.Where(m.By, "slack") + ": " + m.Text
@@ -188,8 +191,8 @@ func (f *follower) remember(m bot.Message) {
 
 // take puts a message into the outbox, together with the place reached.
 func (f *follower) take(ctx context.Context, m bot.Message) error {
-	if m.Mark <= f.cursor {
-		return nil
+	if m.Mark <= f.cursor || m.For != "" && m.Unasked("slack") == "" {
+		return nil // an answer to one person alone: who asked is told
 	}
 	over := f.s.over(ctx, f.room)
 	var ps []bot.Parcel
@@ -201,7 +204,12 @@ func (f *follower) take(ctx context.Context, m bot.Message) error {
 	if err != nil {
 		return err
 	}
-	if ok && m.For == "" && m.By.Platform == bot.Bot.Platform && !hidden {
+	switch {
+	case m.For != "":
+		if ps, err = f.s.unasked(ctx, m, c, hidden, over); err != nil {
+			return err
+		}
+	case ok && m.By.Platform == bot.Bot.Platform && !hidden:
 		y := f.s.saying(m)
 		y.Line = f.lines[m.Request]
 		y.Over = over

@@ -229,8 +229,8 @@ func (s *Slack) press(ctx context.Context, e envelope, a action) error {
 			}
 		}
 	}
-	if to.view == "" && s.shown(ctx, p.Room, reply) {
-		return nil
+	if to.view == "" && s.shown(ctx, p.Room, reply) && s.known(to.channel) {
+		return nil // its channel says it
 	}
 	return s.whisper(ctx, to, s.private(ctx, p.Room, by.ID, strings.Join([]string{"press", p.Room, p.Message, "slack-" + e.ID}, "/"), reply), false)
 }

@@ -75,6 +75,9 @@ func (s *Slack) Post(ctx context.Context, p bot.Parcel) (string, error) {
 	if y.Op != "" {
 		return s.operate(ctx, p.Lane, y, "")
 	}
+	if y.To != "" {
+		return s.postUnasked(ctx, p, y)
+	}
 	d := s.drawn(y, p)
 	_, ts, err := s.api.PostMessageContext(ctx, p.Lane, d.posts()...)
 	if tooMuch(err) {
@@ -108,6 +111,9 @@ func (s *Slack) Edit(ctx context.Context, p bot.Parcel, place string) error {
 		_, err := s.operate(ctx, p.Lane, y, place)
 		return err
 	}
+	if y.To != "" {
+		return s.editUnasked(ctx, p, y, place)
+	}
 	d := s.drawn(y, p)
 	_, _, _, err := s.api.UpdateMessageContext(ctx, p.Lane, place, d.options()...)
 	if tooMuch(err) {
@@ -127,6 +133,9 @@ func (s *Slack) Find(ctx context.Context, p bot.Parcel) (string, error) {
 	}
 	if y.Op != "" && y.Op != "file" {
 		return "", nil // doing it again changes nothing
+	}
+	if y.To != "" {
+		return "", nil // Slack does not tell what one person alone was shown
 	}
 	q := &slack.GetConversationHistoryParameters{ChannelID: p.Lane, Limit: 200, Oldest: fmt.Sprintf("%d.000000", p.At.Add(-2*time.Minute).Unix())}
 	for range 10 {

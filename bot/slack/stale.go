@@ -3,24 +3,12 @@ package slack
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/certmedic/certmedic/bot"
-	"github.com/certmedic/certmedic/commands"
 )
 
 // This file takes buttons away that stand for nothing any more: those of an
 // incident that is over, in its own channel.
-
-// later are the verbs about an incident that make sense after its end.
-var later = []string{"show", "timeline", "postmortem", "export", "list", "reopen", "task"}
-
-// stale reports a button that an incident's end has made useless.
-func stale(b commands.Button) bool {
-	rest, ok := strings.CutPrefix(b.Command, "/incident ")
-	verb, _, _ := strings.Cut(rest, " ")
-	return ok && !slices.Contains(later, verb)
-}
 
 // over reports whether a room's incident has ended.
 func (s *Slack) over(ctx context.Context, room string) bool {
@@ -49,7 +37,7 @@ func (f *follower) retire(ctx context.Context, over bool) error {
 		f.retired = nil
 		return nil
 	}
-	ms, err := f.s.o.Rooms.Messages(ctx, f.room, "", 0)
+	ms, err := f.s.o.Rooms.MirrorMessages(ctx, f.room, "slack")
 	if err != nil {
 		return err
 	}
@@ -57,18 +45,22 @@ func (f *follower) retire(ctx context.Context, over bool) error {
 		f.retired = map[string]int{}
 	}
 	for _, m := range ms {
-		if m.Mark > f.cursor || m.For != "" || m.By.Platform != bot.Bot.Platform || m.Used.Label != "" || f.retired[m.ID] == m.Rev || !slices.ContainsFunc(m.Reply.Buttons, stale) {
+		to, lane := m.Unasked("slack"), c.ID
+		if to != "" {
+			lane = personLane(to)
+		}
+		if m.Mark > f.cursor || m.For != "" && to == "" || m.By.Platform != bot.Bot.Platform || m.Used.Label != "" || f.retired[m.ID] == m.Rev || !slices.ContainsFunc(m.Reply.Buttons, bot.Stale) {
 			continue
 		}
 		key := m.Room + "/" + m.ID
-		place, err := f.s.out.Place(ctx, c.ID, key)
+		place, err := f.s.out.Place(ctx, lane, key)
 		if err != nil {
 			return err
 		}
 		if place != "" {
 			y := f.s.saying(m)
-			y.Over = true
-			p, err := parcel(c.ID, key, y)
+			y.Over, y.To = true, to
+			p, err := parcel(lane, key, y)
 			if err != nil {
 				return err
 			}
