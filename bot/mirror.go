@@ -65,3 +65,20 @@ func Stale(b commands.Button) bool {
 	verb, _, _ := strings.Cut(rest, " ")
 	return ok && !later[verb]
 }
+
+// Over reports whether a room's incident has ended; not what is no incident's.
+func Over(ctx context.Context, incidents Incidents, room string) (bool, error) {
+	if room == "main" || incidents == nil {
+		return false, nil
+	}
+	is, err := incidents.Incidents(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, i := range is {
+		if strings.EqualFold(i.ID, room) {
+			return !i.Open, nil
+		}
+	}
+	return false, nil
+}

@@ -103,6 +103,7 @@ type Discord struct {
 	order    []string                    // channel ids, oldest first
 	commands map[string][]map[string]any // by guild; "": global
 	asks     map[string]*DiscordAsk      // by token
+	shut     map[string]bool             // users who take no direct messages
 	nonces   map[string]string           // channel and nonce to message
 	pings    []DiscordPing
 	calls    []DiscordCall
@@ -124,7 +125,7 @@ func NewDiscord(t testing.TB) *Discord {
 		Heartbeat: 41250 * time.Millisecond, Retry: 50 * time.Millisecond,
 		t: t, contract: loadDiscordContract(t), key: ed25519.NewKeyFromSeed([]byte("certmedic's fake discord, 32 byte")[:32]), quit: make(chan struct{}),
 		clock: time.Now, users: map[string]*discordUser{}, channels: map[string]*DiscordChannel{}, commands: map[string][]map[string]any{},
-		asks: map[string]*DiscordAsk{}, nonces: map[string]string{}, faults: map[string][]string{}, limits: map[string]*discordLimit{}, windows: map[string]*discordWindow{},
+		asks: map[string]*DiscordAsk{}, shut: map[string]bool{}, nonces: map[string]string{}, faults: map[string][]string{}, limits: map[string]*discordLimit{}, windows: map[string]*discordWindow{},
 	}
 	f.gate.begin()
 	f.populate()

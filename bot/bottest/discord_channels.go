@@ -366,3 +366,22 @@ func (f *Discord) DM(person string) string {
 	defer f.mu.Unlock()
 	return f.dm(DiscordUser(person)).ID
 }
+
+// Shut has a person take no direct messages, or take them again.
+func (f *Discord) Shut(person string, shut bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shut[DiscordUser(person)] = shut
+}
+
+// Directs are the channels of direct messages that there are.
+func (f *Discord) Directs() (ids []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, ch := range f.channels {
+		if ch.Type == discordDM {
+			ids = append(ids, ch.ID)
+		}
+	}
+	return ids
+}

@@ -143,6 +143,11 @@ func (f *Discord) writable(ch *DiscordChannel, m *DiscordMessage) *discordError 
 	if len(m.Files) > 0 {
 		need |= permAttach
 	}
+	for id := range ch.Members {
+		if u := f.users[id]; ch.Type == discordDM && (f.shut[id] || u != nil && u.Bot) {
+			return codeError(50007)
+		}
+	}
 	if ch.Type == discordCategory {
 		return codeError(50024)
 	}

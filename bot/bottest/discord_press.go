@@ -71,7 +71,7 @@ func (f *Discord) component(person, channel string, is func(map[string]any) bool
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ch := f.channels[channel]
-	if ch == nil || f.permissions(DiscordUser(person), ch)&permView == 0 && ch.Type != discordDM {
+	if ch == nil || !f.reads(DiscordUser(person), ch) {
 		return DiscordMessage{}, nil
 	}
 	for i := len(ch.Messages) - 1; i >= 0; i-- {

@@ -85,11 +85,19 @@ func (f *Discord) Seen(person, channel string) string { return f.readChannel(per
 // Raw is Seen with Discord's markup.
 func (f *Discord) Raw(person, channel string) string { return f.readChannel(person, channel, true) }
 
+// reads reports whether a user reads a channel: direct messages their two.
+func (f *Discord) reads(user string, ch *DiscordChannel) bool {
+	if ch.Type == discordDM {
+		return ch.Members[user]
+	}
+	return f.permissions(user, ch)&permView != 0
+}
+
 func (f *Discord) readChannel(person, channel string, raw bool) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ch, user := f.channels[channel], f.who(person)
-	if ch == nil || ch.Type != discordDM && f.permissions(user, ch)&permView == 0 {
+	if ch == nil || !f.reads(user, ch) {
 		return ""
 	}
 	var b strings.Builder

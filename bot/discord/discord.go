@@ -113,6 +113,7 @@ type Discord struct {
 	rooms    map[string]string  // by channel
 	recent   []heard            // what was said in main lately
 	titles   []titled           // incidents, for completion
+	directs  map[string]string  // channels of direct messages by user
 	secrets  map[string]bool    // incidents by id: private or not, which never changes
 	first    int                // where the first following of main began; -1: it has not
 	poke     chan struct{}      // an incident's place is to be looked at again
@@ -158,7 +159,7 @@ func New(o Options) (*Discord, error) {
 		}
 	}
 	d := &Discord{o: o, key: key, ready: make(chan struct{}), said: map[string]bool{}, roles: map[string]string{},
-		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, secrets: map[string]bool{}, first: -1, poke: make(chan struct{}, 1),
+		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, directs: map[string]string{}, secrets: map[string]bool{}, first: -1, poke: make(chan struct{}, 1),
 		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}}
 	var err error
 	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {

@@ -29,6 +29,7 @@ type say struct {
 	Forms []form         `json:"forms,omitempty"`
 	Text  string         `json:"text,omitempty"`
 	Users []string       `json:"users,omitempty"`
+	Over  bool           `json:"over,omitempty"` // without buttons about an incident that has ended
 	File  commands.File  `json:"file,omitzero"`
 
 	// App and Token are of the interaction that this answers, asked at Asked:
@@ -61,6 +62,8 @@ type follower struct {
 	cursor int               // the mark of the last change taken
 	lines  map[string]string // by request: who said what
 	order  []string
+
+	retired map[string]int // by id: the revision of a message whose buttons were taken away
 }
 
 func cursorKey(room string) string { return "mark/" + room }
@@ -80,7 +83,7 @@ func (d *Discord) follow(ctx context.Context, room string) (*follower, error) {
 		return f, nil
 	}
 	// Discord was not there before: it is not told what the room said until now.
-	ms, err := d.o.Rooms.Messages(ctx, room, "", 0)
+	ms, err := d.o.Rooms.MirrorMessages(ctx, room, "discord")
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +102,8 @@ func (d *Discord) follow(ctx context.Context, room string) (*follower, error) {
 func (f *follower) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	news := f.d.o.Rooms.Subscribe(ctx, f.room, "")
-	ms, err := f.d.o.Rooms.Messages(ctx, f.room, "", 0)
+	news := f.d.o.Rooms.Mirror(ctx, f.room, "discord")
+	ms, err := f.d.o.Rooms.MirrorMessages(ctx, f.room, "discord")
 	if err != nil {
 		return err
 	}
@@ -124,7 +127,7 @@ func (f *follower) run(ctx context.Context) error {
 
 // remember keeps a person's line for the answer to quote.
 func (f *follower) remember(m bot.Message) {
-	if m.Request == "" || m.By.Platform == bot.Bot.Platform || f.lines[m.Request] != "" {
+	if m.Request == "" || m.For != "" || m.By.Platform == bot.Bot.Platform || f.lines[m.Request] != "" {
 		return
 	}
 	f.lines[m.Request] = bot.Where(m.By, "discord") + ": " + m.Text
@@ -141,14 +144,21 @@ func (f *follower) take(ctx context.Context, m bot.Message) error {
 	if a != nil && public {
 		defer f.d.wasTaken(a)
 	}
-	if m.Mark <= f.cursor {
-		return nil
+	if m.Mark <= f.cursor || m.For != "" && m.Unasked("discord") == "" {
+		return nil // an answer to one person alone: who asked is told
 	}
+	over := f.d.over(ctx, f.room)
 	var ps []bot.Parcel
+	if m.For != "" {
+		var err error
+		if ps, err = f.d.unasked(ctx, m, over); err != nil {
+			return err
+		}
+	}
 	c, _ := f.d.channelOf(f.room) // when it is being made, the parcel waits for it
 	if public && !f.d.hidden(ctx, f.room, m.Reply) {
 		y := f.d.saying(m)
-		y.Line = f.lines[m.Request]
+		y.Line, y.Over = f.lines[m.Request], over
 		if a != nil && !a.to.private {
 			y.App, y.Token, y.Asked = a.to.app, a.to.token, a.to.at
 		}
@@ -163,7 +173,7 @@ func (f *follower) take(ctx context.Context, m bot.Message) error {
 		return err
 	}
 	f.cursor = m.Mark
-	return nil
+	return f.retire(ctx, over)
 }
 
 // wasTaken says that the answer to an ask is in the outbox.

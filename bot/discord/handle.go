@@ -28,6 +28,12 @@ func (w *worker) interaction(ctx context.Context, i interaction) error {
 	d := w.d
 	to := askerOf(w.e, i)
 	by, no := d.who(i)
+	if i.isDirect() {
+		var err error
+		if by, no, err = d.directly(ctx, i); err != nil {
+			return err
+		}
+	}
 	if no != nil {
 		return w.whisper(ctx, to, say{Reply: *no})
 	}

@@ -27,14 +27,22 @@ const mostPeople = 10_000
 // for those who are not members of the server. The name is the user name,
 // which is unique: anybody may choose a display name.
 func (d *Discord) who(i interaction) (by commands.Person, no *commands.Reply) {
+	if i.isDirect() { // whether they are members is asked when it is worked on
+		return commands.Person{ID: "discord:" + i.User.ID, Name: or(bot.Clean(i.User.Username), i.User.ID), Platform: "discord"}, nil
+	}
 	d.mu.Lock()
 	guild := or(d.o.Guild, d.guild)
 	d.mu.Unlock()
 	if i.Member == nil || i.Member.Pending || i.Member.User.Bot || !snowflake.MatchString(i.Member.User.ID) || guild != "" && i.Guild != guild {
-		text := "certmedic works for members of its own server only."
-		return by, &commands.Reply{State: commands.StateInfo, Headline: text, Problem: commands.Problem{Code: "guest", Message: text, Hint: "Ask one of them to say it for you."}}
+		return by, guest()
 	}
 	return d.person(i.Member.User, i.Member.Roles), nil
+}
+
+// guest is the polite refusal.
+func guest() *commands.Reply {
+	text := "certmedic works for members of its own server only."
+	return &commands.Reply{State: commands.StateInfo, Headline: text, Problem: commands.Problem{Code: "guest", Message: text, Hint: "Ask one of them to say it for you."}}
 }
 
 // person remembers somebody's name and roles.

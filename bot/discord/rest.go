@@ -38,6 +38,7 @@ const (
 	alreadyAnswered    = 40060
 	missingAccess      = 50001
 	emptyMessage       = 50006
+	cannotTell         = 50007 // a direct message
 	missingPermissions = 50013
 	notThisKind        = 50024
 	badWebhookToken    = 50027

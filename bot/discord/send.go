@@ -67,7 +67,11 @@ func (d *Discord) judge(err error, room, channel string) error {
 }
 
 // lane is the room and the channel that a parcel is for.
-func (d *Discord) lane(p bot.Parcel) (room string, c channel, err error) {
+func (d *Discord) lane(ctx context.Context, p bot.Parcel) (room string, c channel, err error) {
+	if user, ok := strings.CutPrefix(p.Lane, "@"); ok {
+		c, err = d.direct(ctx, user)
+		return p.Lane, c, err
+	}
 	room, _, _ = strings.Cut(p.Lane, "#")
 	c, ok := d.channelOf(room)
 	if !ok {
@@ -76,15 +80,24 @@ func (d *Discord) lane(p bot.Parcel) (room string, c channel, err error) {
 	return room, c, nil
 }
 
+// judgeLane is what it means that a lane has no channel.
+func (d *Discord) judgeLane(ctx context.Context, p bot.Parcel, y say, err error) error {
+	var later *bot.Later
+	if errors.As(err, &later) {
+		return err
+	}
+	return d.judgeDirect(ctx, p, y, err)
+}
+
 // Post implements bot.Sender.
 func (d *Discord) Post(ctx context.Context, p bot.Parcel) (string, error) {
 	y, err := readSay(p)
 	if err != nil {
 		return "", err
 	}
-	room, c, err := d.lane(p)
+	room, c, err := d.lane(ctx, p)
 	if err != nil {
-		return "", err
+		return "", d.judgeLane(ctx, p, y, err)
 	}
 	if y.Op != "" && y.Op != "file" {
 		return y.Op, d.judge(d.operate(ctx, room, c, y), room, c.ID)
@@ -121,6 +134,9 @@ func (d *Discord) Post(ctx context.Context, p bot.Parcel) (string, error) {
 		} else if code(said) == 0 {
 			err = said
 		}
+	}
+	if err != nil && strings.HasPrefix(p.Lane, "@") {
+		return "", d.judgeDirect(ctx, p, y, err)
 	}
 	if err != nil {
 		return "", d.judge(err, room, c.ID)
@@ -166,9 +182,9 @@ func (d *Discord) Edit(ctx context.Context, p bot.Parcel, place string) error {
 	if err != nil {
 		return err
 	}
-	room, c, err := d.lane(p)
+	room, c, err := d.lane(ctx, p)
 	if err != nil {
-		return err
+		return d.judgeLane(ctx, p, y, err)
 	}
 	switch {
 	case y.Op == "file":
@@ -224,9 +240,9 @@ func (d *Discord) Find(ctx context.Context, p bot.Parcel) (string, error) {
 	if err != nil || y.Op != "" && y.Op != "file" {
 		return "", nil // doing it again changes nothing
 	}
-	room, c, err := d.lane(p)
+	room, c, err := d.lane(ctx, p)
 	if err != nil {
-		return "", err
+		return "", d.judgeLane(ctx, p, y, err)
 	}
 	taken, err := d.o.Notes.List(ctx, "at/"+p.Lane+"/")
 	if err != nil {

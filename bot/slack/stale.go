@@ -12,20 +12,11 @@ import (
 
 // over reports whether a room's incident has ended.
 func (s *Slack) over(ctx context.Context, room string) bool {
-	if room == "main" || s.o.Incidents == nil {
-		return false
-	}
-	is, err := s.o.Incidents.Incidents(ctx)
+	over, err := bot.Over(ctx, s.o.Incidents, room)
 	if err != nil {
 		s.o.Log.Error("slack: read the incidents", "error", err)
-		return false
 	}
-	for _, i := range is {
-		if i.ID == room {
-			return !i.Open
-		}
-	}
-	return false
+	return over
 }
 
 // retire edits what was said in a room whose incident has ended, so that its
