@@ -76,7 +76,7 @@ func draw(y say, site string) message {
 	m := newMessage("")
 	content := fit(escape(or(head, "certmedic")), maxContent-700)
 	m.cut = utf8.RuneCountInString(escape(head)) > maxContent-700
-	content = stamps(content)
+	content = stamps(content, y.At)
 	if y.Line != "" {
 		content = "-# " + fit(escape(oneLine(y.Line)), 300) + "\n" + content
 	}
@@ -84,7 +84,7 @@ func draw(y say, site string) message {
 		content += "\n-# " + fit(escape(oneLine(y.Used)), 300)
 	}
 	m.Content = content
-	if e := m.embed(r); e != nil {
+	if e := m.embed(r, y.At); e != nil {
 		m.Embeds = append(m.Embeds, e)
 	}
 	if y.Used == "" && y.ID != "" {
@@ -97,8 +97,8 @@ func draw(y say, site string) message {
 	return m
 }
 
-// embed is the proof; nil when there is none.
-func (m *message) embed(r commands.Reply) *discordgo.MessageEmbed {
+// embed is the proof, said at a time; nil when there is none.
+func (m *message) embed(r commands.Reply, at time.Time) *discordgo.MessageEmbed {
 	e := &discordgo.MessageEmbed{Color: looks[r.State].colour}
 	left := maxEmbed
 	for _, f := range r.Facts[:min(len(r.Facts), 10)] {
@@ -106,7 +106,7 @@ func (m *message) embed(r commands.Reply) *discordgo.MessageEmbed {
 		if name == "" || value == "" {
 			continue
 		}
-		value = stamps(value)
+		value = stamps(value, at)
 		n := utf8.RuneCountInString(name + value)
 		if left -= n; left < 0 {
 			m.cut = true
@@ -137,8 +137,10 @@ func (m *message) embed(r commands.Reply) *discordgo.MessageEmbed {
 	if utf8.RuneCountInString(text) > room-200 {
 		m.cut, text = true, fit(text, max(room-200, 1))
 	}
-	text = stamps(text)
-	if t := table(r.Table); t != "" {
+	text = stamps(text, at)
+	slim, cut := narrow(r.Table)
+	m.cut = m.cut || cut
+	if t := table(slim); t != "" {
 		text = strings.TrimSpace(text + "\n\n" + m.fence(t, room-utf8.RuneCountInString(text)-20))
 	}
 	if m.cut {
@@ -360,20 +362,25 @@ var stampRE = regexp.MustCompile(`\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b`
 // relative finds words of how long ago, or until when.
 var relative = regexp.MustCompile(`\b\d+ [a-z]+ ago\b|\bin \d`)
 
-// stamps puts Discord's own clock beside the first moments of a text: each
-// reader sees how long ago that is, or, where the text says that itself, the
-// time in the reader's own zone. The text keeps UTC.
-func stamps(s string) string {
-	n, style := 0, "R"
-	if relative.MatchString(s) {
-		style = "t"
-	}
+// stamps puts Discord's own clock beside the first moments of a text said at a
+// time: each reader sees how long ago that is, or, where the text says that
+// itself, the time in the reader's own zone, with the date when it is another
+// day's. The text keeps UTC.
+func stamps(s string, said time.Time) string {
+	n, own := 0, relative.MatchString(s)
 	return stampRE.ReplaceAllStringFunc(s, func(m string) string {
 		at := strings.TrimSuffix(m, " UTC")
 		form := "2006-01-02 15:04:05"
 		t, err := time.Parse(form[:len(at)], at)
 		if n++; err != nil || n > 4 || t.Unix() < 0 {
 			return m
+		}
+		style := "R"
+		if own {
+			style = "f"
+			if t.Format(time.DateOnly) == said.UTC().Format(time.DateOnly) {
+				style = "t"
+			}
 		}
 		return fmt.Sprintf("%s (<t:%d:%s>)", m, t.Unix(), style)
 	})

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/certmedic/certmedic/bot/bottest"
@@ -136,14 +137,49 @@ func checkDrawn(t *testing.T, m message) {
 func TestStamps(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"since 2026-11-22 01:52:10 UTC":          "since 2026-11-22 01:52:10 UTC (<t:1795312330:R>)",
-		"2026-11-22 01:52 UTC, 3 d ago":          "2026-11-22 01:52 UTC (<t:1795312320:t>), 3 d ago",
-		"good again until 2026-11-22 01:52 UTC":  "good again until 2026-11-22 01:52 UTC (<t:1795312320:R>)",
-		"no 2026-13-40 01:52 UTC":                "no 2026-13-40 01:52 UTC",
-		"2026-11-22 01:52:10 CET is another one": "2026-11-22 01:52:10 CET is another one",
+		"since 2026-11-22 01:52:10 UTC":               "since 2026-11-22 01:52:10 UTC (<t:1795312330:R>)",
+		"2026-11-22 01:52 UTC, 3 d ago":               "2026-11-22 01:52 UTC (<t:1795312320:t>), 3 d ago",
+		"1 s ago, good until 2027-02-20 05:57:34 UTC": "1 s ago, good until 2027-02-20 05:57:34 UTC (<t:1803103054:f>)",
+		"good again until 2026-11-22 01:52 UTC":       "good again until 2026-11-22 01:52 UTC (<t:1795312320:R>)",
+		"no 2026-13-40 01:52 UTC":                     "no 2026-13-40 01:52 UTC",
+		"2026-11-22 01:52:10 CET is another one":      "2026-11-22 01:52:10 CET is another one",
 	} {
-		if got := stamps(in); got != want {
+		if got := stamps(in, time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestNarrow: no line of a table is wider than an embed shows; what is left out
+// but seconds is in the file, whole.
+func TestNarrow(t *testing.T) {
+	t.Parallel()
+	row := func(cells ...string) commands.Row { return commands.Row{State: commands.StateGood, Cells: cells} }
+	for name, c := range map[string]struct {
+		t       commands.Table
+		has     string
+		hasNot  string
+		isWhole bool
+	}{
+		"fits":    {commands.Table{Columns: []string{"a", "until"}, Rows: []commands.Row{row("media", "2027-02-20 05:57:34 UTC")}}, "05:57:34 UTC", "", true},
+		"seconds": {commands.Table{Columns: []string{"certificate", "until", "since"}, Rows: []commands.Row{row("media", "2027-02-20 05:57:34 UTC", "2026-11-22 05:57:34 UTC")}}, "2027-02-20 05:57 UTC", ":34", true},
+		"wide":    {commands.Table{Columns: []string{"host", "what", "state"}, Rows: []commands.Row{row("h1", strings.Repeat("long ", 30), "good")}}, "good", strings.Repeat("long ", 12), false},
+		"one":     {commands.Table{Columns: []string{"line"}, Rows: []commands.Row{row(strings.Repeat("ö", 100))}}, "ööö", strings.Repeat("ö", 60), false},
+		"many":    {commands.Table{Columns: strings.Fields(strings.Repeat("a-long-column ", 9)), Rows: []commands.Row{row(strings.Fields(strings.Repeat("a-long-cell-too ", 9))...)}}, "a-long-", "", false},
+	} {
+		y := say{Room: "main", ID: "m-1", Reply: commands.Reply{Headline: "h", Table: c.t}}
+		m := draw(y, "")
+		text := m.Embeds[0].Description
+		for _, l := range strings.Split(text, "\n") {
+			if utf8.RuneCountInString(l) > 55 {
+				t.Errorf("%s: a line of %d characters: %s", name, utf8.RuneCountInString(l), l)
+			}
+		}
+		if !strings.Contains(text, c.has) || c.hasNot != "" && strings.Contains(text, c.hasNot) {
+			t.Errorf("%s:\n%s", name, text)
+		}
+		if all := m.all(y); (len(all) == 0) != c.isWhole || !c.isWhole && !strings.Contains(string(all[0].Data), strings.TrimSpace(c.t.Rows[0].Cells[len(c.t.Rows[0].Cells)-1])) {
+			t.Errorf("%s: files %v", name, all)
 		}
 	}
 }

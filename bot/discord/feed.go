@@ -29,6 +29,7 @@ type say struct {
 	Forms []form         `json:"forms,omitempty"`
 	Text  string         `json:"text,omitempty"`
 	Users []string       `json:"users,omitempty"`
+	At    time.Time      `json:"at,omitzero"`    // when it was said; what is drawn does not depend on when it is drawn
 	Over  bool           `json:"over,omitempty"` // without buttons about an incident that has ended
 	File  commands.File  `json:"file,omitzero"`
 
@@ -189,7 +190,10 @@ func (d *Discord) wasTaken(a *ask) {
 
 // saying is a room's message as it is said in a channel.
 func (d *Discord) saying(m bot.Message) say {
-	y := say{Room: m.Room, ID: m.ID, Reply: m.Reply}
+	y := say{Room: m.Room, ID: m.ID, Reply: m.Reply, At: m.At}
+	if m.Edited.After(m.At) {
+		y.At = m.Edited
+	}
 	if m.Used.Label != "" {
 		u := m.Used
 		u.By.Name = bot.Where(u.By, "discord")
