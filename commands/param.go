@@ -19,7 +19,8 @@ const (
 	ParamRenewal     = "renewal"
 	ParamPerson      = "person"
 	ParamTime        = "time"
-	ParamSwitch      = "switch" // a flag without a value: "true" or ""
+	ParamTemplate    = "template" // a name of a template, one's own too: the desk completes it
+	ParamSwitch      = "switch"   // a flag without a value: "true" or ""
 )
 
 // Param is one thing that a verb takes, in the order of the line.

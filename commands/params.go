@@ -27,13 +27,13 @@ func ParamsOf(verb string) []Param {
 		ps = []Param{{Name: "words", Kind: ParamText, Summary: "what would be typed after the verb"}}
 	}
 	for _, f := range v.shown() {
-		ps = append(ps, flagParam(verb, f))
+		ps = append(ps, flagParam(f))
 	}
 	return ps
 }
 
 // flagParam is a flag as a Param.
-func flagParam(verb string, f Flag) Param {
+func flagParam(f Flag) Param {
 	p := Param{Name: f.Name, Kind: ParamWord, Summary: f.Summary, Flag: true}
 	switch {
 	case f.Value == "":
@@ -46,8 +46,8 @@ func flagParam(verb string, f Flag) Param {
 		p.Kind = ParamCertificate
 	case f.Name == "challenge":
 		p.Kind, p.Choices = ParamChoice, []string{renew.HTTP01, renew.DNS01}
-	case f.Name == "template" && verb == "incident postmortem":
-		p.Kind, p.Choices = ParamChoice, postmortem.BuiltIn
+	case f.Name == "template":
+		p.Kind = ParamTemplate
 	case f.Name == "by":
 		p.Kind, p.Choices = ParamChoice, NumberWays
 	case f.Name == "key":

@@ -1,11 +1,15 @@
 package commands
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/certmedic/certmedic/incident/postmortem"
 )
 
 // exampleFields are the fields that make each verb's example; a verb that is
@@ -158,6 +162,35 @@ func TestEveryFieldStays(t *testing.T) {
 			if values[f] == "" {
 				t.Errorf("%q: a value became --%s", src, f)
 			}
+		}
+	}
+}
+
+// TestTemplateParam: a template is a word that the desk completes, one's own
+// too, and what is chosen is what is meant.
+func TestTemplateParam(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ours.md"), []byte("# {{.ID}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own, err := postmortem.LoadTemplates(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk := New(Options{Templates: own, Updates: Updates{Templates: map[string]string{"handover": "x"}}})
+	for verb, name := range map[string]string{"incident postmortem": "ours", "incident update": "handover"} {
+		ps := ParamsOf(verb)
+		i := slices.IndexFunc(ps, func(p Param) bool { return p.Name == "template" })
+		if i < 0 || ps[i].Kind != ParamTemplate || len(ps[i].Choices) > 0 {
+			t.Fatalf("%s: %+v", verb, ps)
+		}
+		if got, want := Compose(verb, ps, map[string]string{"template": name}), "/"+verb+" --template="+name; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		head := "/" + verb + " --template "
+		if got := desk.Complete(t.Context(), head+name[:2], "main"); !slices.Contains(got, head+name) {
+			t.Errorf("%s: %q", head, got)
 		}
 	}
 }

@@ -91,6 +91,8 @@ func (d *Discord) offers(ctx context.Context, verb string, p commands.Param, typ
 		return d.ask(ctx, "/certcheck ", typed, room, nil)
 	case p.Kind == commands.ParamRenewal:
 		return d.ask(ctx, "/"+verb+" ", typed, room, nil)
+	case p.Kind == commands.ParamTemplate:
+		return d.ask(ctx, "/"+verb+" --"+p.Name+" ", typed, room, nil)
 	case p.Kind == commands.ParamPerson:
 		return d.ask(ctx, "/incident lead ", typed, room, isNoIncident)
 	case p.Kind == commands.ParamIncident:

@@ -47,8 +47,9 @@ func (d *echoDesk) Complete(ctx context.Context, line, _ string) []string {
 		}
 	}
 	var out []string
-	for _, head := range []string{"/certcheck ", "/renew approve ", "/incident show ", "/incident lead "} {
-		for _, v := range map[string][]string{"/certcheck ": {"media", "mail"}, "/renew approve ": {"R-12"}, "/incident show ": {"INC-7"}, "/incident lead ": {"me", "ana", "INC-7"}}[head] {
+	for _, head := range []string{"/certcheck ", "/renew approve ", "/incident show ", "/incident lead ", "/incident postmortem --template ", "/incident update --template "} {
+		for _, v := range map[string][]string{"/certcheck ": {"media", "mail"}, "/renew approve ": {"R-12"}, "/incident show ": {"INC-7"}, "/incident lead ": {"me", "ana", "INC-7"},
+			"/incident postmortem --template ": {"standard", "our-own"}, "/incident update --template ": {"handover"}}[head] {
 			if strings.HasPrefix(head+v, line) && head+v != line {
 				out = append(out, head+v)
 			}
@@ -247,6 +248,9 @@ func TestComplete(t *testing.T) {
 		{"incident lead", "person", "", "me", "me"},
 		{"incident lead", "person", "zoe", "as typed: zoe", "zoe"},
 		{"incident note", "at", "-1", "-15m", "-15m"},
+		{"incident postmortem", "template", "our", "our-own", "our-own"},
+		{"incident postmortem", "template", "our-own", "our-own", "our-own"},
+		{"incident update", "template", "", "handover", "handover"},
 		{"help", "verb", "incident no", "incident note", "incident note"},
 		{"renew stop", "renewal", "", "nothing to offer: type it", "?"},
 	} {

@@ -194,7 +194,7 @@ func asked(p commands.Param) bool {
 // completes reports whether a parameter's values are offered while typing.
 func completes(p commands.Param) bool {
 	switch p.Kind {
-	case commands.ParamCertificate, commands.ParamIncident, commands.ParamRenewal, commands.ParamPerson, commands.ParamTime:
+	case commands.ParamCertificate, commands.ParamIncident, commands.ParamRenewal, commands.ParamPerson, commands.ParamTime, commands.ParamTemplate:
 		return true
 	}
 	return len(p.Choices) > 0
