@@ -53,6 +53,8 @@ func (d *Discord) event(g *gatewaySession, p packet) {
 		d.receive(d.working, i, p.Data, d.callback(i), func(bool) {})
 	case "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE", "MESSAGE_UPDATE", "MESSAGE_DELETE":
 		d.chat(g, p)
+	case "MESSAGE_CREATE":
+		d.mentioned(p)
 	case "CHANNEL_DELETE", "THREAD_DELETE":
 		var c struct {
 			ID string `json:"id"`

@@ -188,9 +188,9 @@ func (d *Discord) introduce(w *wire, g *gatewaySession) error {
 		w.seen(g.seq)
 		return w.send(opResume, map[string]any{"token": d.o.Token, "session_id": g.id, "seq": g.seq})
 	}
-	intents := discordgo.IntentsGuilds | discordgo.IntentsGuildMessageReactions
+	intents := discordgo.IntentsGuilds | discordgo.IntentsGuildMessageReactions | discordgo.IntentsGuildMessages // of the words only those that mention us
 	if d.o.Content && !g.bare && d.o.Pins != nil {
-		intents |= discordgo.IntentsGuildMessages | discordgo.IntentMessageContent
+		intents |= discordgo.IntentMessageContent
 	}
 	return w.send(opIdentify, map[string]any{"token": d.o.Token, "intents": int(intents),
 		"properties": map[string]string{"os": runtime.GOOS, "browser": "certmedic", "device": "certmedic"}})

@@ -89,6 +89,9 @@ func (w *worker) handle(ctx context.Context) (err error) {
 			err = nil
 		}
 	}()
+	if w.e.Kind == "MESSAGE_CREATE" {
+		return w.d.help(ctx, w.e)
+	}
 	if w.e.Kind != "interaction" {
 		return w.d.chatEvent(ctx, w.e)
 	}
