@@ -59,6 +59,7 @@ type InboxOptions struct {
 // Inbox keeps deliveries until they are done.
 type Inbox struct {
 	o    InboxOptions
+	link *Link
 	mu   sync.Mutex
 	last map[string]chan struct{} // of each person: closed when their last delivery is over
 }
@@ -108,6 +109,44 @@ func (b *Inbox) Keep(ctx context.Context, d Delivery) error {
 func (b *Inbox) Has(ctx context.Context, d Delivery) bool {
 	ns, err := b.o.Notes.List(ctx, d.Key())
 	return err == nil && slices.ContainsFunc(ns, func(n Note) bool { return n.Key == d.Key() })
+}
+
+// ErrStopping refuses a delivery at the program's end.
+var ErrStopping = errors.New("certmedic is stopping")
+
+// Take records a delivery of somebody's. It returns at once; the place among
+// that person's deliveries is taken before. then is called once it is on the
+// record (first: it was not there before) or cannot be, and works on it.
+func (b *Inbox) Take(ctx context.Context, d Delivery, who string, then func(d Delivery, turn <-chan struct{}, first bool, err error)) {
+	if !b.link.Begin() {
+		then(d, nil, false, ErrStopping)
+		return
+	}
+	d.V, d.At = 1, b.o.Now().UTC()
+	turn, over := b.Queue(who)
+	go func() {
+		defer b.link.End()
+		defer over()
+		first, err := b.Record(ctx, d)
+		then(d, turn, first, err)
+	}()
+}
+
+// Recover works on what an earlier process recorded and did not do.
+func (b *Inbox) Recover(ctx context.Context, who func(Delivery) string, work func(d Delivery, turn <-chan struct{})) error {
+	ds, err := b.Undone(ctx)
+	for _, d := range ds {
+		if !b.link.Begin() {
+			break
+		}
+		turn, over := b.Queue(who(d))
+		go func() {
+			defer b.link.End()
+			defer over()
+			work(d, turn)
+		}()
+	}
+	return err
 }
 
 // Do works on a delivery when its turn comes and the platform is ready, and

@@ -116,15 +116,11 @@ func (d *Discord) ask(ctx context.Context, line, typed, room string, fits func(s
 	ctx, cancel := context.WithTimeout(ctx, completeTime)
 	defer cancel()
 	got := make(chan []string, 1)
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
+	if !d.link.Begin() {
 		return nil
 	}
-	d.work.Add(1)
-	d.mu.Unlock()
 	go func() {
-		defer d.work.Done()
+		defer d.link.End()
 		got <- d.o.Rooms.Complete(ctx, line+typed, room)
 	}()
 	var all []string

@@ -80,12 +80,8 @@ type Options struct {
 
 // Status is how it stands with Discord.
 type Status struct {
-	State   string    `json:"state"` // "connecting", "connected" or "failing"
-	Since   time.Time `json:"since"`
-	Beat    time.Time `json:"beat,omitzero"` // when the gateway last answered a heartbeat
-	Error   string    `json:"error,omitempty"`
-	Waiting int       `json:"waiting"` // messages that Discord has not taken yet
-	Notes   []string  `json:"notes,omitempty"`
+	bot.Status
+	Beat time.Time `json:"beat,omitzero"` // when the gateway last answered a heartbeat
 }
 
 // Discord is the adapter.
@@ -93,15 +89,15 @@ type Discord struct {
 	o     Options
 	api   *api
 	key   []byte // the public key
+	link  *bot.Link
 	out   *bot.Outbox
 	cmds  commandSet
-	ready chan struct{} // closed once Discord has said who we are
+	ready <-chan struct{} // closed once Discord has said who we are
 
 	mu       sync.Mutex
-	status   Status
-	said     map[string]bool // notes that were said
-	app      string          // our application's id
-	self     string          // our user id
+	beat     time.Time // of the gateway
+	app      string    // our application's id
+	self     string    // our user id
 	guild    string
 	parent   string            // of incidents' channels
 	roles    map[string]string // names by id
@@ -117,11 +113,6 @@ type Discord struct {
 	secrets  map[string]bool    // incidents by id: private or not, which never changes
 	first    int                // where the first following of main began; -1: it has not
 	poke     chan struct{}      // an incident's place is to be looked at again
-
-	work    sync.WaitGroup
-	working context.Context // of accepted deliveries
-	endWork context.CancelFunc
-	closed  bool
 }
 
 // New makes the adapter. It does not speak to Discord yet.
@@ -158,113 +149,48 @@ func New(o Options) (*Discord, error) {
 			*d = def
 		}
 	}
-	d := &Discord{o: o, key: key, ready: make(chan struct{}), said: map[string]bool{}, roles: map[string]string{},
+	d := &Discord{o: o, key: key, roles: map[string]string{},
 		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, directs: map[string]string{}, secrets: map[string]bool{}, first: -1, poke: make(chan struct{}, 1),
 		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}}
 	var err error
 	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {
 		return nil, err
 	}
-	d.status = Status{State: "connecting", Since: o.Now().UTC()}
+	d.link = bot.NewLink(bot.LinkOptions{Name: "discord", Now: o.Now, Log: o.Log, Retry: o.Retry, Most: 20, Words: words, Asked: toWait})
+	d.ready = d.link.Ready()
 	d.api = newAPI(o.APIURL, o.Token, 12*time.Second, time.Now)
 	d.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: d, Now: o.Now, Log: o.Log, Every: o.Every, Burst: 4, Edits: o.Edits, Retry: o.Retry})
-	d.in = bot.NewInbox(bot.InboxOptions{Name: "discord", Notes: o.Notes, Now: o.Now, Log: o.Log, Words: words, Pause: d.pause})
-	d.working, d.endWork = context.WithCancel(context.Background())
+	d.in = d.link.Inbox(o.Notes)
 	return d, nil
 }
 
 // Run connects, and speaks and listens until ctx ends. What Discord refuses is
 // tried again; only a record that cannot be read is an error.
 func (d *Discord) Run(ctx context.Context) error {
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	if err := d.readChannels(ctx); err != nil {
 		return err
 	}
 	if err := d.recover(ctx); err != nil {
 		return err
 	}
-	failed := make(chan error, 1)
-	part := func(fn func(context.Context) error) {
-		parts.Go(func() {
-			if err := fn(ctx); err != nil && ctx.Err() == nil {
-				select {
-				case failed <- err:
-				default:
-				}
-			}
-		})
-	}
-	part(d.greet)
-	part(func(ctx context.Context) error { d.feed(ctx, "main"); return nil })
-	part(d.afterGreeting(d.out.Run))
-	part(d.afterGreeting(d.register))
-	part(d.sweep)
+	parts := []func(context.Context) error{d.greet, func(ctx context.Context) error { d.feed(ctx, "main"); return nil },
+		d.link.Greeted(d.out.Run), d.link.Greeted(d.register), d.sweep}
 	if d.o.Incidents != nil {
-		part(d.afterGreeting(d.watchIncidents))
+		parts = append(parts, d.link.Greeted(d.watchIncidents))
 	}
 	if d.o.Mode != HTTP {
-		part(d.afterGreeting(d.listen))
+		parts = append(parts, d.link.Greeted(d.listen))
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
+	return d.link.Run(ctx, parts...)
 }
 
 // Close takes nothing more and waits for what was taken; when ctx ends, the
 // rest stays on the record for the next start.
-func (d *Discord) Close(ctx context.Context) error {
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
-	done := make(chan struct{})
-	go func() { d.work.Wait(); close(done) }()
-	wait, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	select {
-	case <-done:
-	case <-wait.Done():
-	}
-	d.endWork()
-	<-done
-	return nil
-}
-
-func (d *Discord) afterGreeting(fn func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		select {
-		case <-d.ready:
-			return fn(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
+func (d *Discord) Close(ctx context.Context) error { return d.link.Close(ctx) }
 
 // greet asks Discord who we are and where the main channel is, until it answers.
 func (d *Discord) greet(ctx context.Context) error {
-	for n := 0; ; n++ {
-		err := d.learn(ctx)
-		if err == nil {
-			if d.o.Mode == HTTP {
-				d.stand("connected", nil)
-			}
-			close(d.ready)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		d.stand("failing", err)
-		if !d.pause(ctx, n, err) {
-			return nil
-		}
-	}
+	return d.link.Greet(ctx, d.o.Mode == HTTP, d.learn)
 }
 
 // learn reads our ids, and the server and category of the main channel.
@@ -304,62 +230,27 @@ func (d *Discord) learn(ctx context.Context) error {
 	return nil
 }
 
-// pause waits before the next try: as long as Discord says, else twice as long
-// each time. It reports false when ctx has ended.
-func (d *Discord) pause(ctx context.Context, n int, err error) bool {
-	wait := min(d.o.Retry<<min(n, 5), 20*d.o.Retry)
+// toWait is how long Discord asks to wait.
+func toWait(because error) (time.Duration, bool) {
 	var l *limited
-	if errors.As(err, &l) {
-		wait = l.after
+	if errors.As(because, &l) {
+		return l.after, true
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return 0, false
 }
 
-// stand notes how it stands; a change is logged.
-func (d *Discord) stand(state string, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	text := ""
-	if err != nil {
-		text = words(err)
-	}
-	if d.status.State != state || d.status.Error != text {
-		d.o.Log.Info("discord: "+state, "error", text)
-		d.status.Since = d.o.Now().UTC()
-	}
-	d.status.State, d.status.Error = state, text
+func (d *Discord) pause(ctx context.Context, n int, because error) bool {
+	return d.link.Pause(ctx, n, because)
 }
-
-// once notes what the operator should know, one time.
-func (d *Discord) once(note string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.said[note] || len(d.said) > 100 {
-		return false
-	}
-	d.said[note] = true
-	d.status.Notes = append(d.status.Notes, note)
-	d.o.Log.Warn("discord: " + note)
-	return true
-}
+func (d *Discord) stand(state string, err error) { d.link.Stand(state, err) }
+func (d *Discord) once(note string) bool         { return d.link.Once(note) }
 
 // Status says how it stands.
 func (d *Discord) Status() Status {
-	n, err := d.out.Waiting()
+	st := Status{Status: d.link.Status(d.out)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	st := d.status
-	st.Waiting = n
-	if st.Error == "" && err != nil {
-		st.Error = words(err)
-	}
+	st.Beat = d.beat
 	return st
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -50,7 +51,7 @@ func (d *Discord) event(g *gatewaySession, p packet) {
 			d.o.Log.Warn("discord: an interaction cannot be read", "error", err)
 			return
 		}
-		d.receive(d.working, i, p.Data, d.callback(i), func(bool) {})
+		d.receive(d.link.Working(), i, p.Data, d.callback(i), func(bool) {})
 	case "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE", "MESSAGE_UPDATE", "MESSAGE_DELETE":
 		d.chat(g, p)
 	case "MESSAGE_CREATE":
@@ -70,43 +71,24 @@ func (d *Discord) event(g *gatewaySession, p packet) {
 // record or refused, whether respond was used.
 func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respond responder, done func(answered bool)) {
 	by, no := d.who(i)
-	instant := func(kind int, data any) {
-		d.mu.Lock()
-		closed := d.closed
-		if !closed {
-			d.work.Add(1)
-		}
-		d.mu.Unlock()
-		if closed {
+	later := func(kind int, data func() any) {
+		if !d.link.Begin() {
 			done(false)
 			return
 		}
 		go func() {
-			defer d.work.Done()
-			respond(ctx, kind, data)
+			defer d.link.End()
+			respond(ctx, kind, data())
 			done(true)
 		}()
 	}
+	instant := func(kind int, data any) { later(kind, func() any { return data }) }
 	switch {
 	case i.Type == askPing:
 		instant(sayPong, nil)
 		return
 	case i.Type == askComplete:
-		d.mu.Lock()
-		closed := d.closed
-		if !closed {
-			d.work.Add(1)
-		}
-		d.mu.Unlock()
-		if closed {
-			done(false)
-			return
-		}
-		go func() {
-			defer d.work.Done()
-			respond(ctx, sayChoices, map[string]any{"choices": d.complete(ctx, i, no == nil)})
-			done(true)
-		}()
+		later(sayChoices, func() any { return map[string]any{"choices": d.complete(ctx, i, no == nil)} })
 		return
 	case no != nil:
 		instant(sayMessage, whisper(say{Reply: *no}, d.o.Site))
@@ -127,7 +109,7 @@ func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respon
 	}
 	e.Defer, e.Private = d.decide(ctx, i)
 	d.take(ctx, e, func(e envelope, first bool, err error) bool {
-		if errors.Is(err, errClosed) && d.in.Has(ctx, e) {
+		if errors.Is(err, bot.ErrStopping) && d.in.Has(ctx, e) {
 			done(false)
 			return false
 		}
@@ -245,7 +227,7 @@ func (d *Discord) chat(g *gatewaySession, p packet) {
 	// A session's events are numbered: the same one again has the same number.
 	id := plainName.ReplaceAllString(fmt.Sprintf("ev-%s-%d", g.id, p.Seq), "_")
 	e := envelope{ID: clip(id, 150), Kind: p.Type, By: or(by.User, "m"+by.ID), Payload: p.Data}
-	d.take(d.working, e, func(_ envelope, _ bool, err error) bool {
+	d.take(d.link.Working(), e, func(_ envelope, _ bool, err error) bool {
 		if err != nil {
 			d.o.Log.Error("discord: an event cannot be recorded", "kind", p.Type, "error", err)
 		}

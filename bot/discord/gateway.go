@@ -150,7 +150,7 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 		case opAck:
 			w.acked()
 			d.mu.Lock()
-			d.status.Beat = d.o.Now().UTC()
+			d.beat = d.o.Now().UTC()
 			d.mu.Unlock()
 		case opReconnect:
 			return held, nil

@@ -129,7 +129,7 @@ func (w *worker) await(ctx context.Context, to asker, answered <-chan commands.R
 				return reply, ctx.Err()
 			}
 			if reply.Problem.Code == "stopping" {
-				return reply, errClosed
+				return reply, bot.ErrStopping
 			}
 			return reply, nil
 		case <-slow.C:

@@ -29,8 +29,6 @@ type ask struct {
 	taken chan struct{} // closed when the feed has put its public answer into the outbox
 }
 
-var errClosed = errors.New("certmedic is stopping")
-
 // responder gives an interaction its first response: by the callback URL, or
 // as the answer to the POST. alive: the interaction can be answered further.
 type responder func(ctx context.Context, kind int, data any) (alive bool)
@@ -39,20 +37,7 @@ type responder func(ctx context.Context, kind int, data any) (alive bool)
 // deliveries is taken before it returns. taken is called once it is on the
 // record (first: it was not there before) or cannot be.
 func (d *Discord) take(ctx context.Context, e envelope, taken func(e envelope, first bool, err error) (alive bool)) {
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
-		taken(e, false, errClosed)
-		return
-	}
-	d.work.Add(1)
-	e.V, e.At = 1, d.o.Now().UTC()
-	turn, over := d.in.Queue(or(e.By, e.ID))
-	d.mu.Unlock()
-	go func() {
-		defer d.work.Done()
-		defer over()
-		first, err := d.in.Record(ctx, e)
+	d.in.Take(ctx, e, or(e.By, e.ID), func(e envelope, turn <-chan struct{}, first bool, err error) {
 		alive := taken(e, first, err)
 		if err != nil || !first {
 			return
@@ -64,13 +49,13 @@ func (d *Discord) take(ctx context.Context, e envelope, taken func(e envelope, f
 			}
 		}
 		d.do(e, turn, !alive)
-	}()
+	})
 }
 
 // do works on a delivery when its turn comes.
 func (d *Discord) do(e envelope, turn <-chan struct{}, dead bool) {
 	w := &worker{d: d, e: e, dead: dead}
-	d.in.Do(d.working, e, turn, d.ready, w.handle)
+	d.in.Do(d.link.Working(), e, turn, d.ready, w.handle)
 }
 
 // worker does one delivery. It remembers between tries what was reached.
@@ -104,26 +89,15 @@ func (w *worker) handle(ctx context.Context) (err error) {
 
 // recover works on what an earlier process recorded and did not do.
 func (d *Discord) recover(ctx context.Context) error {
-	es, err := d.in.Undone(ctx)
-	for _, e := range es {
+	return d.in.Recover(ctx, func(e envelope) string {
 		i, _ := readInteraction(e.Payload)
-		d.remember(e, i)
-		d.mu.Lock()
-		d.work.Add(1)
-		turn, over := d.in.Queue(or(e.By, e.ID))
-		d.mu.Unlock()
-		go func() {
-			defer d.work.Done()
-			defer over()
-			if e.Kind == "interaction" && !e.Acked {
-				alive := d.isAnswered(d.working, i) || d.callback(i)(d.working, e.Defer, deferral(e))
-				d.do(e, turn, !alive)
-				return
-			}
-			d.do(e, turn, false)
-		}()
-	}
-	return err
+		d.remember(e, i) // before the feed, which answers it
+		return or(e.By, e.ID)
+	}, func(e envelope, turn <-chan struct{}) {
+		i, _ := readInteraction(e.Payload)
+		alive := e.Kind != "interaction" || e.Acked || d.isAnswered(d.link.Working(), i) || d.callback(i)(d.link.Working(), e.Defer, deferral(e))
+		d.do(e, turn, !alive)
+	})
 }
 
 // sweep forgets what was done long ago.

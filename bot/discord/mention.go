@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -41,7 +42,7 @@ func (d *Discord) mentioned(p packet) {
 	case s.Author.Bot || s.Webhook != "" || s.Member == nil || s.Member.Pending || s.Guild == "" || guild != "" && s.Guild != guild:
 	case snowflake.MatchString(s.ID) && snowflake.MatchString(s.Channel) && snowflake.MatchString(s.Author.ID):
 		e := envelope{ID: "say-" + s.ID, Kind: p.Type, By: "discord:" + s.Author.ID, Payload: p.Data}
-		d.take(d.working, e, func(_ envelope, _ bool, err error) bool {
+		d.take(d.link.Working(), e, func(_ envelope, _ bool, err error) bool {
 			if err != nil {
 				d.o.Log.Error("discord: a mention cannot be recorded", "error", err)
 			}
@@ -63,7 +64,7 @@ func (d *Discord) help(ctx context.Context, e envelope) error {
 		return ctx.Err()
 	}
 	if reply.Problem.Code == "stopping" {
-		return errClosed
+		return bot.ErrStopping
 	}
 	m := draw(say{Reply: reply}, d.o.Site)
 	m.Nonce, m.Enforce = clip("h"+s.ID, 25), true

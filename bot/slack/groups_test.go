@@ -100,7 +100,7 @@ func TestGroupsMissing(t *testing.T) {
 			}
 			c.add(6 * time.Minute)
 		}
-		if notes := s.status.Notes; len(notes) != 1 || !strings.Contains(notes[0], why) {
+		if notes := s.Status().Notes; len(notes) != 1 || !strings.Contains(notes[0], why) {
 			t.Errorf("notes %q", notes)
 		}
 		if got := s.Groups(t.Context(), slackPerson("ana")); len(got) != 2 {

@@ -154,7 +154,7 @@ func (s *Slack) await(ctx context.Context, to asker, answered <-chan commands.Re
 		return reply, held, ctx.Err()
 	}
 	if c := reply.Problem.Code; c == "stopping" {
-		return reply, held, errClosed
+		return reply, held, bot.ErrStopping
 	}
 	return reply, held, nil
 }

@@ -63,8 +63,6 @@ func open(kind, envelopeID string, payload []byte) (envelope, error) {
 	return envelope{V: 1, ID: id[:min(len(id), 200)], Kind: kind, Payload: json.RawMessage(payload)}, nil
 }
 
-var errClosed = errors.New("certmedic is stopping")
-
 // take records a delivery and has it worked on. No error: it is on the record,
 // and may be acknowledged with the answer.
 func (s *Slack) take(ctx context.Context, e envelope) (answer json.RawMessage, err error) {
@@ -77,25 +75,12 @@ func (s *Slack) take(ctx context.Context, e envelope) (answer json.RawMessage, e
 // takeThen records a delivery and calls then, having returned at once; the place among the person's
 // deliveries is taken before it returns.
 func (s *Slack) takeThen(ctx context.Context, e envelope, then func(error)) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		then(errClosed)
-		return
-	}
-	s.work.Add(1)
-	e.At = s.o.Now().UTC()
-	turn, over := s.in.Queue(person(e))
-	s.mu.Unlock()
-	go func() {
-		defer s.work.Done()
-		defer over()
-		first, err := s.in.Record(ctx, e)
+	s.in.Take(ctx, e, person(e), func(e envelope, turn <-chan struct{}, first bool, err error) {
 		then(err)
 		if err == nil && first {
 			s.finish(e, turn)
 		}
-	}()
+	})
 }
 
 func person(e envelope) string {
@@ -125,7 +110,7 @@ func person(e envelope) string {
 // finish does all of a delivery: what must be opened at once, then the rest.
 func (s *Slack) finish(e envelope, turn <-chan struct{}) {
 	if s.openFirst(&e) {
-		s.in.Done(s.working, e)
+		s.in.Done(s.link.Working(), e)
 		return
 	}
 	s.do(e, turn)
@@ -133,7 +118,7 @@ func (s *Slack) finish(e envelope, turn <-chan struct{}) {
 
 // do works on a delivery when its turn comes.
 func (s *Slack) do(e envelope, turn <-chan struct{}) {
-	s.in.Do(s.working, e, turn, s.ready, func(ctx context.Context) error { return s.handle(ctx, e) })
+	s.in.Do(s.link.Working(), e, turn, s.ready, func(ctx context.Context) error { return s.handle(ctx, e) })
 }
 
 // guard, deferred, logs a panic and calls after.
@@ -170,21 +155,7 @@ func (s *Slack) handle(ctx context.Context, e envelope) (err error) {
 }
 
 // recover works on what an earlier process recorded and did not do.
-func (s *Slack) recover(ctx context.Context) error {
-	es, err := s.in.Undone(ctx)
-	for _, e := range es {
-		s.mu.Lock()
-		s.work.Add(1)
-		turn, over := s.in.Queue(person(e))
-		s.mu.Unlock()
-		go func() {
-			defer s.work.Done()
-			defer over()
-			s.do(e, turn)
-		}()
-	}
-	return err
-}
+func (s *Slack) recover(ctx context.Context) error { return s.in.Recover(ctx, person, s.do) }
 
 // sweep forgets what was done long ago.
 func (s *Slack) sweep(ctx context.Context) error { return s.in.Sweep(ctx, s.sweepPins) }

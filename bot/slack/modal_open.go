@@ -46,7 +46,7 @@ func (s *Slack) openFirst(e *envelope) (done bool) {
 	if left <= 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(s.working, left)
+	ctx, cancel := context.WithTimeout(s.link.Working(), left)
 	defer cancel()
 	select {
 	case <-s.ready:

@@ -32,18 +32,14 @@ func (s *Slack) accept(ctx context.Context, e envelope, then func(answer json.Ra
 		s.takeThen(ctx, e, taken)
 		return
 	}
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		then(nil, errClosed)
+	if !s.link.Begin() {
+		then(nil, bot.ErrStopping)
 		return
 	}
-	s.work.Add(1)
-	s.mu.Unlock()
 	go func() {
-		defer s.work.Done()
+		defer s.link.End()
 		lines, wrong := s.checkForm(ctx, e, sub)
-		if wrong != nil && !s.taken(ctx, e) {
+		if wrong != nil && !s.in.Has(ctx, e) {
 			then(wrong, nil)
 			return
 		}
@@ -52,25 +48,11 @@ func (s *Slack) accept(ctx context.Context, e envelope, then func(answer json.Ra
 	}()
 }
 
-// taken reports whether the same delivery is on the record.
-func (s *Slack) taken(ctx context.Context, e envelope) bool {
-	ns, err := s.o.Notes.List(ctx, e.Key())
-	if err != nil {
-		return false
-	}
-	for _, n := range ns {
-		if n.Key == e.Key() {
-			return true
-		}
-	}
-	return false
-}
-
 // checkForm returns the lines that a form stands for, or what is wrong with it
 // as Slack takes it. Neither: it could not be checked in time, or needs no check.
 func (s *Slack) checkForm(ctx context.Context, e envelope, sub submission) (lines []string, wrong json.RawMessage) {
 	meta, ok := sub.meta()
-	if !ok || s.o.Forms == nil || s.taken(ctx, e) {
+	if !ok || s.o.Forms == nil || s.in.Has(ctx, e) {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, checking)

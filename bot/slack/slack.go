@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,12 +71,8 @@ type Options struct {
 
 // Status is how it stands with Slack.
 type Status struct {
-	State   string    `json:"state"` // "connecting", "connected" or "failing"
-	Since   time.Time `json:"since"`
-	Error   string    `json:"error,omitempty"`
-	Waiting int       `json:"waiting"`           // messages that Slack has not taken yet
-	Blocked []string  `json:"blocked,omitempty"` // channels that cannot be written to, and what to do
-	Notes   []string  `json:"notes,omitempty"`
+	bot.Status
+	Blocked []string `json:"blocked,omitempty"` // channels that cannot be written to, and what to do
 }
 
 // Slack is the adapter.
@@ -85,16 +80,15 @@ type Slack struct {
 	o     Options
 	api   *slack.Client
 	http  *http.Client
+	link  *bot.Link
 	out   *bot.Outbox
-	ready chan struct{} // closed once Slack has said who we are
+	ready <-chan struct{} // closed once Slack has said who we are
 
 	mu       sync.Mutex
-	status   Status
-	said     map[string]bool // notes that were said
-	self     string          // our user id
-	team     string          // our workspace's id
-	org      string          // our organisation's id, of several workspaces; or ""
-	selfBot  string          // our bot id
+	self     string // our user id
+	team     string // our workspace's id
+	org      string // our organisation's id, of several workspaces; or ""
+	selfBot  string // our bot id
 	in       *bot.Inbox
 	people   map[string]known
 	channels map[string]channel // by room
@@ -113,11 +107,6 @@ type Slack struct {
 	pinning  sync.Mutex // held while a pin's note is changed
 	followed sync.Map   // notes of messages on timelines: their changes are followed
 	homes    homes
-
-	work    sync.WaitGroup
-	working context.Context // of accepted envelopes
-	endWork context.CancelFunc
-	closed  bool
 }
 
 // New makes the adapter. It does not speak to Slack yet.
@@ -147,14 +136,14 @@ func New(o Options) (*Slack, error) {
 	if o.Tier2 <= 0 {
 		o.Tier2 = 3 * o.Every
 	}
-	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, heard: map[string]bool{}, secrets: map[string]bool{}, stirred: map[string]time.Time{}, ready: make(chan struct{}), said: map[string]bool{}, people: map[string]known{},
+	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, heard: map[string]bool{}, secrets: map[string]bool{}, stirred: map[string]time.Time{}, people: map[string]known{},
 		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}, first: -1}
-	s.status = Status{State: "connecting", Since: o.Now().UTC()}
+	s.link = bot.NewLink(bot.LinkOptions{Name: "slack", Now: o.Now, Log: o.Log, Retry: o.Retry, Most: 30, Words: words, Asked: toWait})
+	s.ready = s.link.Ready()
 	s.http = &http.Client{Timeout: 10 * time.Second}
 	s.api = client(o, s.http, nil)
 	s.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: s, Now: o.Now, Log: o.Log, Every: o.Every, Edits: o.Edits, Retry: o.Retry})
-	s.in = bot.NewInbox(bot.InboxOptions{Name: "slack", Notes: o.Notes, Now: o.Now, Log: o.Log, Words: words, Pause: s.pause})
-	s.working, s.endWork = context.WithCancel(context.Background())
+	s.in = s.link.Inbox(o.Notes)
 	return s, nil
 }
 
@@ -173,10 +162,6 @@ func client(o Options, h *http.Client, headers func(string, http.Header)) *slack
 // Run connects, and speaks and listens until ctx ends. What Slack refuses is
 // tried again; only a record that cannot be read is an error.
 func (s *Slack) Run(ctx context.Context) error {
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	if err := s.readChannels(ctx); err != nil {
 		return err
 	}
@@ -189,146 +174,56 @@ func (s *Slack) Run(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
-	failed := make(chan error, 1)
-	part := func(fn func(context.Context) error) {
-		parts.Go(func() {
-			if err := fn(ctx); err != nil && ctx.Err() == nil {
-				select {
-				case failed <- err:
-				default:
-				}
-			}
-		})
-	}
-	part(s.greet)
-	part(func(ctx context.Context) error { s.feed(ctx, "main"); return nil })
-	part(s.afterGreeting(s.out.Run))
-	part(s.sweep)
-	part(s.afterGreeting(s.refreshHomes))
+	parts := []func(context.Context) error{s.greet, func(ctx context.Context) error { s.feed(ctx, "main"); return nil },
+		s.link.Greeted(s.out.Run), s.sweep, s.link.Greeted(s.refreshHomes)}
 	if s.o.Incidents != nil {
-		part(s.afterGreeting(s.watchIncidents))
+		parts = append(parts, s.link.Greeted(s.watchIncidents))
 	}
 	if s.o.Mode == Socket {
-		part(s.afterGreeting(s.listen))
+		parts = append(parts, s.link.Greeted(s.listen))
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
+	return s.link.Run(ctx, parts...)
 }
 
 // Close takes nothing more and waits for what was taken; when ctx ends, the
 // rest stays on the record for the next start.
-func (s *Slack) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() { s.work.Wait(); close(done) }()
-	wait, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	select {
-	case <-done:
-	case <-wait.Done():
-	}
-	s.endWork()
-	<-done
-	return nil
-}
-
-func (s *Slack) afterGreeting(fn func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		select {
-		case <-s.ready:
-			return fn(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
+func (s *Slack) Close(ctx context.Context) error { return s.link.Close(ctx) }
 
 // greet asks Slack who we are until it answers.
 func (s *Slack) greet(ctx context.Context) error {
-	for n := 0; ; n++ {
+	return s.link.Greet(ctx, s.o.Mode == HTTP, func(ctx context.Context) error {
 		me, err := s.api.AuthTestContext(ctx)
-		if err == nil {
-			s.mu.Lock()
-			s.self, s.selfBot, s.team, s.org = me.UserID, me.BotID, me.TeamID, me.EnterpriseID
-			s.mu.Unlock()
-			if s.o.Mode == HTTP {
-				s.stand("connected", nil)
-			}
-			close(s.ready)
-			return nil
+		if err != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.stand("failing", err)
-		if !s.pause(ctx, n, err) {
-			return nil
-		}
-	}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.self, s.selfBot, s.team, s.org = me.UserID, me.BotID, me.TeamID, me.EnterpriseID
+		return nil
+	})
 }
 
-// pause waits before the next try: as long as Slack says, else twice as long
-// each time. It reports false when ctx has ended.
-func (s *Slack) pause(ctx context.Context, n int, err error) bool {
-	wait := min(s.o.Retry<<min(n, 5), 30*s.o.Retry)
+// toWait is how long Slack asks to wait.
+func toWait(because error) (time.Duration, bool) {
 	var limited *slack.RateLimitedError
-	if errors.As(err, &limited) {
-		wait = limited.RetryAfter
+	if errors.As(because, &limited) {
+		return limited.RetryAfter, true
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return 0, false
 }
 
-// stand notes how it stands; a change is logged.
-func (s *Slack) stand(state string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	text := ""
-	if err != nil {
-		text = words(err)
-	}
-	if s.status.State != state || s.status.Error != text {
-		s.o.Log.Info("slack: "+state, "error", text)
-		s.status.Since = s.o.Now().UTC()
-	}
-	s.status.State, s.status.Error = state, text
+func (s *Slack) pause(ctx context.Context, n int, because error) bool {
+	return s.link.Pause(ctx, n, because)
 }
-
-// once notes what the operator should know, one time.
-func (s *Slack) once(note string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.said[note] {
-		return false
-	}
-	s.said[note] = true
-	s.status.Notes = append(s.status.Notes, note)
-	s.o.Log.Warn("slack: " + note)
-	return true
-}
+func (s *Slack) stand(state string, err error) { s.link.Stand(state, err) }
+func (s *Slack) once(note string) bool         { return s.link.Once(note) }
 
 // Status says how it stands.
 func (s *Slack) Status() Status {
-	n, err := s.out.Waiting()
+	st := Status{Status: s.link.Status(s.out)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.status
-	st.Waiting, st.Blocked, st.Notes = n, s.blockedLines(), slices.Clone(s.status.Notes)
-	if st.Error == "" && err != nil {
-		st.Error = words(err)
-	}
+	st.Blocked = s.blockedLines()
 	return st
 }
 

@@ -79,12 +79,12 @@ func (s *Slack) receive(c *socketmode.Client, kind, id string, payload []byte) {
 		s.o.Log.Warn("slack: an envelope cannot be read", "kind", kind, "error", err)
 		e = envelope{V: 1, ID: "env-" + id, Kind: "unreadable"}
 	}
-	s.accept(s.working, e, func(answer json.RawMessage, err error) {
+	s.accept(s.link.Working(), e, func(answer json.RawMessage, err error) {
 		if err != nil {
 			s.o.Log.Error("slack: an envelope cannot be recorded", "error", err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(s.working, 3*time.Second)
+		ctx, cancel := context.WithTimeout(s.link.Working(), 3*time.Second)
 		defer cancel()
 		var payload any
 		if answer != nil {
