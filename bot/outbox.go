@@ -44,6 +44,12 @@ type Parcel struct {
 	flying bool
 }
 
+// NewParcel makes a parcel of a body that can be written as JSON.
+func NewParcel(lane, key string, body any) (Parcel, error) {
+	b, err := json.Marshal(body)
+	return Parcel{Lane: lane, Key: key, Body: b}, err
+}
+
 // Mark tells a parcel in the service's own record, so that it is found again.
 func (p Parcel) Mark() string { return fmt.Sprintf("cm-%d", p.N) }
 

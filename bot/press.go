@@ -104,3 +104,13 @@ func (u Used) Line(now time.Time) string {
 	}
 	return fmt.Sprintf("%s pressed %s at %s", u.By.Name, u.Label, at.Format(form))
 }
+
+// On is Line as it is read on a platform: who is of another is told with its
+// name; "" when nothing was pressed.
+func (u Used) On(platform string, now time.Time) string {
+	if u.Label == "" {
+		return ""
+	}
+	u.By.Name = Where(u.By, platform)
+	return u.Line(now)
+}

@@ -86,33 +86,31 @@ type Status struct {
 
 // Discord is the adapter.
 type Discord struct {
-	o     Options
-	api   *api
-	key   []byte // the public key
-	link  *bot.Link
-	out   *bot.Outbox
+	o    Options
+	api  *api
+	key  []byte // the public key
+	link *bot.Link
+	out  *bot.Outbox
+	feed *bot.Feed
+
+	channels *bot.Channels[channel, *channel]
+
 	cmds  commandSet
 	ready <-chan struct{} // closed once Discord has said who we are
 
-	mu       sync.Mutex
-	beat     time.Time // of the gateway
-	app      string    // our application's id
-	self     string    // our user id
-	guild    string
-	parent   string            // of incidents' channels
-	roles    map[string]string // names by id
-	in       *bot.Inbox
-	people   map[string]member
-	asks     map[string]*ask
-	unsaid   map[string]bool    // tokens whose "thinking" was taken away
-	channels map[string]channel // by room
-	rooms    map[string]string  // by channel
-	recent   []heard            // what was said in main lately
-	titles   []titled           // incidents, for completion
-	directs  map[string]string  // channels of direct messages by user
-	secrets  map[string]bool    // incidents by id: private or not, which never changes
-	first    int                // where the first following of main began; -1: it has not
-	poke     chan struct{}      // an incident's place is to be looked at again
+	mu      sync.Mutex
+	beat    time.Time // of the gateway
+	app     string    // our application's id
+	self    string    // our user id
+	guild   string
+	parent  string            // of incidents' channels
+	roles   map[string]string // names by id
+	in      *bot.Inbox
+	people  map[string]member
+	asks    map[string]*ask
+	unsaid  map[string]bool   // tokens whose "thinking" was taken away
+	titles  []titled          // incidents, for completion
+	directs map[string]string // channels of direct messages by user
 }
 
 // New makes the adapter. It does not speak to Discord yet.
@@ -150,8 +148,7 @@ func New(o Options) (*Discord, error) {
 		}
 	}
 	d := &Discord{o: o, key: key, roles: map[string]string{},
-		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, directs: map[string]string{}, secrets: map[string]bool{}, first: -1, poke: make(chan struct{}, 1),
-		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}}
+		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, directs: map[string]string{}}
 	var err error
 	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {
 		return nil, err
@@ -161,22 +158,24 @@ func New(o Options) (*Discord, error) {
 	d.api = newAPI(o.APIURL, o.Token, 12*time.Second, time.Now)
 	d.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: d, Now: o.Now, Log: o.Log, Every: o.Every, Burst: 4, Edits: o.Edits, Retry: o.Retry})
 	d.in = d.link.Inbox(o.Notes)
+	d.channels = bot.NewChannels[channel](bot.ChannelsOptions{Link: d.link, Notes: o.Notes, Out: d.out, Main: o.Channel, Incidents: o.Incidents, Private: o.Private})
+	d.feed = bot.NewFeed(bot.FeedOptions{Link: d.link, Rooms: o.Rooms, Notes: o.Notes, Out: d.out, Incidents: o.Incidents, Main: o.Channel, Speaker: speaker{d}})
 	return d, nil
 }
 
 // Run connects, and speaks and listens until ctx ends. What Discord refuses is
 // tried again; only a record that cannot be read is an error.
 func (d *Discord) Run(ctx context.Context) error {
-	if err := d.readChannels(ctx); err != nil {
+	if err := d.channels.Read(ctx); err != nil {
 		return err
 	}
 	if err := d.recover(ctx); err != nil {
 		return err
 	}
-	parts := []func(context.Context) error{d.greet, func(ctx context.Context) error { d.feed(ctx, "main"); return nil },
+	parts := []func(context.Context) error{d.greet, d.feed.Main,
 		d.link.Greeted(d.out.Run), d.link.Greeted(d.register), d.sweep}
 	if d.o.Incidents != nil {
-		parts = append(parts, d.link.Greeted(d.watchIncidents))
+		parts = append(parts, d.link.Greeted(func(ctx context.Context) error { return d.channels.Watch(ctx, d.feed, keeper{d}) }))
 	}
 	if d.o.Mode != HTTP {
 		parts = append(parts, d.link.Greeted(d.listen))

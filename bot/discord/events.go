@@ -172,7 +172,7 @@ func (d *Discord) alone(ctx context.Context, i interaction, l leaf, values map[s
 	}
 	room := d.room(i.Channel)
 	for _, id := range []string{values["incident"], values["other"]} {
-		if id != "" && !sameRoom(id, room) && d.isPrivate(ctx, id) {
+		if id != "" && !strings.EqualFold(id, room) && d.channels.Private(ctx, id) {
 			return true
 		}
 	}

@@ -175,22 +175,5 @@ func (d *Discord) message(ctx context.Context, room, person string, fits func(bo
 
 // shown reports whether a reply is said in its room's channel.
 func (d *Discord) shown(ctx context.Context, room string, reply commands.Reply) bool {
-	return reply.Public && reply.Problem.IsZero() && !d.hidden(ctx, room, reply)
-}
-
-// room returns the room that a channel is; main for all others.
-func (d *Discord) room(channel string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if r := d.rooms[channel]; r != "" {
-		return r
-	}
-	return "main"
-}
-
-// known reports whether a channel is one of our rooms.
-func (d *Discord) known(channel string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.rooms[channel] != ""
+	return reply.Public && reply.Problem.IsZero() && !d.channels.Hides(ctx, room, reply)
 }

@@ -49,7 +49,7 @@ func (d *Discord) create(ctx context.Context, i bot.Incident, c channel) (channe
 		}
 		if id != "" {
 			c.ID = id
-			return c, d.keepChannel(ctx, i.ID, c)
+			return c, d.channels.Keep(ctx, i.ID, c)
 		}
 	}
 	c.Name = strings.ToLower(i.ID)
@@ -59,7 +59,7 @@ func (d *Discord) create(ctx context.Context, i bot.Incident, c channel) (channe
 			c.Name = i.ID // its title stands nowhere else
 		}
 	}
-	if err := d.keepChannel(ctx, i.ID, c); err != nil {
+	if err := d.channels.Keep(ctx, i.ID, c); err != nil {
 		return c, err
 	}
 	var made struct {
@@ -91,7 +91,7 @@ func (d *Discord) create(ctx context.Context, i bot.Incident, c channel) (channe
 		if i.Private && !c.Thread {
 			c.Members = d.membersOf(i, c)
 		}
-		return c, d.keepChannel(ctx, i.ID, c)
+		return c, d.channels.Keep(ctx, i.ID, c)
 	case code(err) == 0 || status(err) == http.StatusUnauthorized || limitedBy(err):
 		return c, err
 	}
@@ -102,7 +102,7 @@ func (d *Discord) create(ctx context.Context, i bot.Incident, c channel) (channe
 	}
 	d.once(what + words(err))
 	c.ID, c.Main = d.o.Channel, true
-	return c, d.keepChannel(ctx, i.ID, c)
+	return c, d.channels.Keep(ctx, i.ID, c)
 }
 
 func topic(s string) string { return clip(oneLine(bot.Clean(s)), 1000) }

@@ -201,7 +201,7 @@ func (d *Discord) Edit(ctx context.Context, p bot.Parcel, place string) error {
 	}
 	m, _ := d.drawing(y)
 	path := "channels/" + parts[0] + "/messages/" + parts[1]
-	err = d.open(ctx, channel{ID: parts[0], Thread: c.Thread}, func() error { return d.api.call(ctx, http.MethodPatch, path, m, nil) })
+	err = d.open(ctx, channel{Channel: bot.Channel{ID: parts[0]}, Thread: c.Thread}, func() error { return d.api.call(ctx, http.MethodPatch, path, m, nil) })
 	if code(err) == badForm {
 		err = d.api.call(ctx, http.MethodPatch, path, bare(m), nil)
 	}

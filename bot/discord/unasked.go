@@ -35,12 +35,10 @@ func laneOf(m bot.Message) string {
 }
 
 // unasked are the parcels of a message for one person alone.
-func (d *Discord) unasked(ctx context.Context, m bot.Message, over bool) ([]bot.Parcel, error) {
-	if !snowflake.MatchString(m.Unasked("discord")) || !d.o.Rooms.Reads(ctx, m.Room, m.For) {
+func (d *Discord) unasked(m bot.Message, y say) ([]bot.Parcel, error) {
+	if !snowflake.MatchString(m.Unasked("discord")) {
 		return nil, nil
 	}
-	y := d.saying(m)
-	y.Over = over
 	return parcels(laneOf(m), m, y)
 }
 
@@ -50,7 +48,7 @@ func (d *Discord) direct(ctx context.Context, user string) (channel, error) {
 	id := d.directs[user]
 	d.mu.Unlock()
 	if id != "" {
-		return channel{ID: id}, nil
+		return channel{Channel: bot.Channel{ID: id}}, nil
 	}
 	var made struct {
 		ID string `json:"id"`
@@ -64,7 +62,7 @@ func (d *Discord) direct(ctx context.Context, user string) (channel, error) {
 		clear(d.directs)
 	}
 	d.directs[user] = made.ID
-	return channel{ID: made.ID}, nil
+	return channel{Channel: bot.Channel{ID: made.ID}}, nil
 }
 
 // judgeDirect is judge of a direct message. One that its person does not take
@@ -93,14 +91,14 @@ func (d *Discord) judgeDirect(ctx context.Context, p bot.Parcel, y say, err erro
 
 // sayWaits tells a room once that a private word for somebody waits.
 func (d *Discord) sayWaits(ctx context.Context, user, room string) error {
-	if _, ok := d.channelOf(room); !ok || d.hidden(ctx, room, commands.Reply{}) {
+	if _, ok := d.channelOf(room); !ok || d.channels.Hides(ctx, room, commands.Reply{}) {
 		return nil
 	}
 	key := "waits/" + user
 	if place, err := d.out.Place(ctx, room, key); err != nil || place != "" {
 		return err
 	}
-	p, err := parcel(room, key, say{Room: room, Reply: commands.Reply{State: commands.StateInfo,
+	p, err := bot.NewParcel(room, key, say{Room: room, Reply: commands.Reply{State: commands.StateInfo,
 		Headline: fmt.Sprintf("A private word for %s waits: Discord does not let certmedic send them direct messages.", or(d.handle(ctx, user), "somebody")),
 		Body:     "To get it: allow direct messages from this server (its name, Privacy Settings). It is tried every 10 minutes, for a day."}})
 	if err != nil {

@@ -104,7 +104,7 @@ func (w *worker) late(ctx context.Context, to asker, y say, m message, files []c
 	if to.channel == "" {
 		return nil
 	}
-	if d.hidden(ctx, d.room(to.channel), y.Reply) {
+	if d.channels.Hides(ctx, d.room(to.channel), y.Reply) {
 		m, files = newMessage("The answer to your command came too late for Discord. Give the command again to see it."), nil
 	}
 	m.Flags = 0

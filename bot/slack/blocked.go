@@ -79,7 +79,10 @@ func (s *Slack) block(ctx context.Context, lane string, err error) error {
 	b, known := s.blocks[channel]
 	first := !known || b.Why != why
 	if !known {
-		b = blockage{V: 1, Room: s.rooms[channel], Since: s.o.Now().UTC(), tries: map[string]int{}}
+		b = blockage{V: 1, Since: s.o.Now().UTC(), tries: map[string]int{}}
+		if s.known(channel) {
+			b.Room = s.room(channel)
+		}
 	}
 	b.Why = why
 	b.tries[lane]++
@@ -124,9 +127,9 @@ func (s *Slack) tellBlocked(ctx context.Context, channel string, b blockage, r c
 		n = note("block/"+channel, v)
 	}
 	var ps []bot.Parcel
-	if b.Room != "" && b.Room != "main" && channel != s.o.Channel && !s.secret(ctx, b.Room) {
+	if b.Room != "" && b.Room != "main" && channel != s.o.Channel && !s.channels.Private(ctx, b.Room) {
 		r.Public, r.Incident = true, b.Room
-		if p, err := parcel(s.o.Channel, "blocked/"+channel, say{Reply: r, Channel: channel}); err == nil {
+		if p, err := bot.NewParcel(s.o.Channel, "blocked/"+channel, say{Reply: r, Channel: channel}); err == nil {
 			ps = append(ps, p)
 		}
 	}
@@ -185,7 +188,7 @@ func (s *Slack) blockedLines() []string {
 	var all []string
 	for channel, b := range s.blocks {
 		name := "the channel " + channel
-		switch c := s.channels[b.Room]; {
+		switch c, _ := s.channelOf(b.Room); {
 		case channel == s.o.Channel:
 			name = "the main channel"
 		case c.Private:

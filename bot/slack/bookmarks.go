@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/slack-go/slack"
+
+	"github.com/certmedic/certmedic/bot"
 )
 
 // This file holds the bookmarks of an incident's channel: its page, the
@@ -29,7 +31,7 @@ func (w *wish) marks() []mark {
 // bookmarks keeps them current.
 func (w *wish) bookmarks() {
 	all := w.marks()
-	h := sum(all)
+	h := bot.Digest(all)
 	if len(all) == 0 || h == w.c.Marked {
 		return
 	}

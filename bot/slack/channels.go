@@ -2,17 +2,9 @@ package slack
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/slack-go/slack"
 
 	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
@@ -23,15 +15,9 @@ import (
 // create.go. Where Slack does not allow one, a public incident is spoken of in
 // the main channel, a private one nowhere.
 
-// channel is a room's channel, kept under chan/<room>. V is 1; a reader
-// refuses a higher one, new fields may join, none changes its meaning.
+// channel is a room's channel; bot.Channel has the rule for changing it.
 type channel struct {
-	V        int      `json:"v"`
-	ID       string   `json:"id,omitempty"`      // "" while it is being made
-	Name     string   `json:"name,omitempty"`    // what it is made under
-	Main     bool     `json:"main,omitempty"`    // it could not be made: the main channel stands in
-	Private  bool     `json:"private,omitempty"` // only who is invited can read it
-	Shown    string   `json:"shown,omitempty"`   // of which topic and card Slack was told
+	bot.Channel
 	Invited  string   `json:"invited,omitempty"` // the one user whom earlier versions invited
 	Asked    []string `json:"asked,omitempty"`   // users who were invited
 	Called   string   `json:"called,omitempty"`  // which user groups were invited
@@ -39,132 +25,38 @@ type channel struct {
 	Welcomed bool     `json:"welcomed,omitempty"`
 	Told     string   `json:"told,omitempty"` // what main was told of how it stands
 	Tells    int      `json:"tells,omitempty"`
-	Archived bool     `json:"archived,omitempty"`
-	Was      []string `json:"was,omitempty"` // ids of earlier channels
 }
 
-func (s *Slack) readChannels(ctx context.Context) error {
-	ns, err := s.o.Notes.List(ctx, "chan/")
-	if err != nil {
-		return fmt.Errorf("read Slack's channels: %w", err)
-	}
-	for _, n := range ns {
-		var c channel
-		if err := json.Unmarshal(n.Value, &c); err != nil || c.V > 1 {
-			return fmt.Errorf("channel %s cannot be read (version %d): %v", n.Key, c.V, err)
-		}
-		s.setChannel(strings.TrimPrefix(n.Key, "chan/"), c)
-	}
-	return nil
+func (s *Slack) channelOf(room string) (channel, bool) { return s.channels.Of(room) }
+func (s *Slack) room(channel string) string            { return s.channels.Room(channel) }
+func (s *Slack) known(channel string) bool             { return s.channels.Known(channel) }
+
+// keeper keeps incidents' channels as they should be.
+type keeper struct{ *Slack }
+
+// Know implements bot.Keeper.
+func (keeper) Know([]bot.Incident) {}
+
+// Follows implements bot.Keeper.
+func (k keeper) Follows(i bot.Incident) bool {
+	c, ok := k.channelOf(i.ID)
+	return ok && !c.Archived
 }
 
-func (s *Slack) setChannel(room string, c channel) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.channels[room] = c
-	if c.Main {
-		return
+// Sync implements bot.Keeper. When Slack lets no more channels be made for a
+// while, the others are kept as they should be meanwhile.
+func (k keeper) Sync(ctx context.Context, i bot.Incident) (wait time.Duration, err error) {
+	wait, err = k.sync(ctx, i)
+	if after, asked := toWait(err); asked {
+		return after, nil
 	}
-	for _, id := range append(slices.Clone(c.Was), c.ID) {
-		if id != "" {
-			s.rooms[id] = room
-		}
-	}
-}
-
-func (s *Slack) keepChannel(ctx context.Context, room string, c channel, ps ...bot.Parcel) error {
-	c.V = 1
-	b, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	if err := s.out.Put(ctx, ps, note("chan/"+room, b)); err != nil {
-		return err
-	}
-	s.setChannel(room, c)
-	return nil
-}
-
-// channelOf returns a room's channel, if it has one by now.
-func (s *Slack) channelOf(room string) (channel, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.channels[room]
-	return c, ok && c.ID != ""
-}
-
-// watchIncidents follows every change of an incident until ctx ends.
-func (s *Slack) watchIncidents(ctx context.Context) error {
-	var feeds sync.WaitGroup
-	defer feeds.Wait()
-	changed := s.o.Incidents.Changed(ctx)
-	for n := 0; ; {
-		again, err := s.syncAll(ctx, func(room string) {
-			if s.following(room) {
-				feeds.Go(func() { s.feed(ctx, room) })
-			}
-		})
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			s.o.Log.Warn("slack: an incident's channel is not as it should be yet", "error", words(err))
-			if n++; !s.pause(ctx, min(n, 5), err) {
-				return nil
-			}
-			continue
-		}
-		n = 0
-		t := time.NewTimer(max(again, time.Millisecond))
-		select {
-		case <-ctx.Done():
-		case _, ok := <-changed:
-			if !ok {
-				changed = s.o.Incidents.Changed(ctx)
-			}
-		case <-t.C:
-		}
-		t.Stop()
-	}
-}
-
-// syncAll makes every channel as it should be, and says when to look again.
-// When Slack lets no more channels be made for a while, the others are kept
-// as they should be meanwhile.
-func (s *Slack) syncAll(ctx context.Context, follow func(room string)) (again time.Duration, err error) {
-	again = time.Minute
-	is, err := s.o.Incidents.Incidents(ctx)
-	if err != nil {
-		return again, err
-	}
-	slices.SortStableFunc(is, func(a, b bot.Incident) int { return a.Severity - b.Severity }) // the worst first
-	var first error
-	for _, i := range is {
-		s.remember(i.ID, i.Private)
-		wait, err := s.sync(ctx, i)
-		var limited *slack.RateLimitedError
-		switch {
-		case errors.As(err, &limited):
-			wait = limited.RetryAfter
-		case err != nil && first == nil:
-			first = fmt.Errorf("%s: %w", i.ID, err)
-		}
-		if wait > 0 {
-			again = min(again, wait)
-		}
-		if c, ok := s.channelOf(i.ID); ok && !c.Archived {
-			follow(i.ID)
-		}
-	}
-	return again, first
+	return wait, err
 }
 
 // sync makes one incident's channel as it should be. wait, when not 0, is
 // when to look again.
 func (s *Slack) sync(ctx context.Context, i bot.Incident) (wait time.Duration, err error) {
-	s.mu.Lock()
-	c, begun := s.channels[i.ID]
-	s.mu.Unlock()
+	c, begun := s.channels.Begun(i.ID)
 	switch {
 	case !i.Open && (!begun || c.Archived):
 		return 0, nil // it ended before Slack knew of it, or long ago
@@ -190,7 +82,7 @@ func (s *Slack) sync(ctx context.Context, i bot.Incident) (wait time.Duration, e
 	if w.err != nil || len(w.ps) == 0 && !w.dirty {
 		return w.wait, w.err
 	}
-	return w.wait, s.keepChannel(ctx, i.ID, w.c, w.ps...)
+	return w.wait, s.channels.Keep(ctx, i.ID, w.c, w.ps...)
 }
 
 // wish is what is to be done so that a channel is as it should be.
@@ -206,7 +98,7 @@ type wish struct {
 }
 
 func (w *wish) add(lane, key string, y say) {
-	p, err := parcel(lane, key, y)
+	p, err := bot.NewParcel(lane, key, y)
 	if err != nil {
 		w.err = err
 		return
@@ -220,16 +112,9 @@ func (w *wish) later(d time.Duration) {
 	}
 }
 
-// sum is a short word for a value: another one when the value is another.
-func sum(v any) string {
-	b, _ := json.Marshal(v) // strings and plain structs alone
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:8])
-}
-
 // card keeps topic and card current, and welcomes.
 func (w *wish) card() {
-	if h := sum([]any{w.i.Topic, w.i.Card}); h != w.c.Shown {
+	if h := bot.Digest([]any{w.i.Topic, w.i.Card}); h != w.c.Shown {
 		w.c.Shown = h
 		w.add(side(w.c.ID), "topic", say{Op: "topic", Text: w.i.Topic})
 		y := say{Room: w.i.ID, Reply: w.i.Card, Pin: true}
@@ -271,7 +156,7 @@ func (w *wish) people(ctx context.Context) {
 	ids, again := w.s.partOf(ctx, w.i)
 	if !w.i.Private {
 		called := append(w.s.teamGroups(w.i.Teams), w.s.o.Oncall)
-		if h := sum(called); h != w.c.Called {
+		if h := bot.Digest(called); h != w.c.Called {
 			members, err := w.s.members(ctx, called)
 			if err != nil {
 				again = true

@@ -28,7 +28,7 @@ func (s *Slack) create(ctx context.Context, i bot.Incident, c channel) (_ channe
 			return c, 0, err
 		} else if id != "" {
 			c.ID = id
-			return c, 0, s.keepChannel(ctx, i.ID, c)
+			return c, 0, s.channels.Keep(ctx, i.ID, c)
 		}
 	}
 	base := strings.ToLower(i.ID)
@@ -40,14 +40,14 @@ func (s *Slack) create(ctx context.Context, i bot.Incident, c channel) (_ channe
 		if n > 1 {
 			c.Name = fmt.Sprintf("%s-%d", base, n)
 		}
-		if err := s.keepChannel(ctx, i.ID, c); err != nil {
+		if err := s.channels.Keep(ctx, i.ID, c); err != nil {
 			return c, 0, err
 		}
 		made, err := s.api.CreateConversationContext(ctx, slack.CreateConversationParams{ChannelName: c.Name, IsPrivate: i.Private})
 		switch e := slackError(err); {
 		case err == nil:
 			c.ID = made.ID
-			return c, 0, s.keepChannel(ctx, i.ID, c)
+			return c, 0, s.channels.Keep(ctx, i.ID, c)
 		case e == "name_taken":
 			continue
 		case e == "missing_scope" || strings.HasPrefix(e, "restricted_action") || e == "cannot_create_channel" || e == "user_is_restricted":
@@ -70,7 +70,7 @@ func (s *Slack) without(ctx context.Context, i bot.Incident, c channel, why stri
 	}
 	s.once("incidents get no channels of their own, they are spoken of in the main channel: " + why)
 	c.ID, c.Main = s.o.Channel, true
-	return c, 0, s.keepChannel(ctx, i.ID, c)
+	return c, 0, s.channels.Keep(ctx, i.ID, c)
 }
 
 // heldBack keeps a method from being called while Slack said so.
@@ -86,7 +86,7 @@ func (s *Slack) reopen(ctx context.Context, i bot.Incident, c channel) (channel,
 	if left := s.pace.wait("conversations.unarchive"); left > 0 {
 		return c, &slack.RateLimitedError{RetryAfter: left}
 	}
-	p, err := parcel(side(c.ID), "archive", say{Op: "open"}) // in place of an archiving that waits
+	p, err := bot.NewParcel(side(c.ID), "archive", say{Op: "open"}) // in place of an archiving that waits
 	if err == nil {
 		err = s.out.Put(ctx, []bot.Parcel{p})
 	}
@@ -108,9 +108,9 @@ func (s *Slack) reopen(ctx context.Context, i bot.Incident, c channel) (channel,
 		return c, err
 	default:
 		s.once("a reopened incident goes on in a new channel, Slack does not let its first one be unarchived: " + e)
-		c = channel{V: 1, Private: c.Private, Was: append(c.Was, c.ID), Told: c.Told, Tells: c.Tells}
+		c = channel{Channel: bot.Channel{V: 1, Private: c.Private, Was: append(c.Was, c.ID)}, Told: c.Told, Tells: c.Tells}
 	}
-	return c, s.keepChannel(ctx, i.ID, c)
+	return c, s.channels.Keep(ctx, i.ID, c)
 }
 
 // own looks for a channel of this name that we made.

@@ -265,24 +265,7 @@ func (s *Slack) message(ctx context.Context, room, person string, fits func(bot.
 
 // shown reports whether a reply is said in its room's channel.
 func (s *Slack) shown(ctx context.Context, room string, reply commands.Reply) bool {
-	return reply.Public && reply.Problem.IsZero() && !s.hidden(ctx, room, reply)
-}
-
-// room returns the room that a channel is; main for all others.
-func (s *Slack) room(channel string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.rooms[channel]; r != "" {
-		return r
-	}
-	return "main"
-}
-
-// known reports whether a channel is one of our rooms.
-func (s *Slack) known(channel string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rooms[channel] != ""
+	return reply.Public && reply.Problem.IsZero() && !s.channels.Hides(ctx, room, reply)
 }
 
 // known person, for an hour.

@@ -291,7 +291,7 @@ func TestLastWords(t *testing.T) {
 		return n >= 5 && strings.Contains(f.Seen("ben", c.ID), "word-1.")
 	})
 	for end := time.Now().Add(bottest.Wait); ; time.Sleep(time.Millisecond) {
-		ns, _ := st.notes.List(t.Context(), cursorKey("INC-6"))
+		ns, _ := st.notes.List(t.Context(), bot.CursorKey("INC-6"))
 		if len(ns) == 1 && string(ns[0].Value) == "25" {
 			break
 		} else if time.Now().After(end) {

@@ -100,9 +100,7 @@ func judged(e string) bool {
 
 // ended reports a channel that we have archived.
 func (s *Slack) ended(channel string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.channels[s.rooms[channel]].Archived
+	return s.known(channel) && speaker{s}.Ended(s.room(channel))
 }
 
 func (s *Slack) opTopic(ctx context.Context, channel string, y say, _ string) (string, error) {

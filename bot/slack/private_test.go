@@ -159,7 +159,7 @@ func TestPrivateWrongRecord(t *testing.T) {
 		st := start(t, f, nil, Options{Incidents: b, Notes: notes})
 		st.post(t, "INC-9", "whisper-7")
 		until(t, "the room is followed to its end", func() bool {
-			ns, _ := notes.List(t.Context(), cursorKey("INC-9"))
+			ns, _ := notes.List(t.Context(), bot.CursorKey("INC-9"))
 			return len(ns) == 1 && string(ns[0].Value) == "1"
 		})
 		st.post(t, "main", "public word.")

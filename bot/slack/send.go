@@ -183,7 +183,7 @@ func (s *Slack) pin(ctx context.Context, channel, ts string, y say) error {
 	if !y.Pin {
 		return nil
 	}
-	p, err := parcel(side(channel), "pin", say{Op: "pin", Text: ts})
+	p, err := bot.NewParcel(side(channel), "pin", say{Op: "pin", Text: ts})
 	if err != nil {
 		return err
 	}

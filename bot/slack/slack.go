@@ -77,30 +77,28 @@ type Status struct {
 
 // Slack is the adapter.
 type Slack struct {
-	o     Options
-	api   *slack.Client
-	http  *http.Client
-	link  *bot.Link
-	out   *bot.Outbox
+	o    Options
+	api  *slack.Client
+	http *http.Client
+	link *bot.Link
+	out  *bot.Outbox
+	feed *bot.Feed
+
+	channels *bot.Channels[channel, *channel]
+
 	ready <-chan struct{} // closed once Slack has said who we are
 
-	mu       sync.Mutex
-	self     string // our user id
-	team     string // our workspace's id
-	org      string // our organisation's id, of several workspaces; or ""
-	selfBot  string // our bot id
-	in       *bot.Inbox
-	people   map[string]known
-	channels map[string]channel // by room
-	rooms    map[string]string  // by channel
-	recent   []string           // what was said in main lately
-	replays  replays
-	first    int // where the first following of main began; -1: it has not
+	mu      sync.Mutex
+	self    string // our user id
+	team    string // our workspace's id
+	org     string // our organisation's id, of several workspaces; or ""
+	selfBot string // our bot id
+	in      *bot.Inbox
+	people  map[string]known
+	replays replays
 
 	pace     *pace
 	blocks   map[string]blockage  // by channel
-	heard    map[string]bool      // rooms that are followed
-	secrets  map[string]bool      // by incident: whether it is private
 	stirred  map[string]time.Time // by incident: since when main is to be told of a change; watchIncidents' alone
 	noRoom   time.Time            // until then no private channel is tried; watchIncidents' alone
 	groups   groups
@@ -136,14 +134,15 @@ func New(o Options) (*Slack, error) {
 	if o.Tier2 <= 0 {
 		o.Tier2 = 3 * o.Every
 	}
-	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, heard: map[string]bool{}, secrets: map[string]bool{}, stirred: map[string]time.Time{}, people: map[string]known{},
-		channels: map[string]channel{"main": {V: 1, ID: o.Channel}}, rooms: map[string]string{o.Channel: "main"}, replays: replays{seen: map[[16]byte]int64{}}, first: -1}
+	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, stirred: map[string]time.Time{}, people: map[string]known{}, replays: replays{seen: map[[16]byte]int64{}}}
 	s.link = bot.NewLink(bot.LinkOptions{Name: "slack", Now: o.Now, Log: o.Log, Retry: o.Retry, Most: 30, Words: words, Asked: toWait})
 	s.ready = s.link.Ready()
 	s.http = &http.Client{Timeout: 10 * time.Second}
 	s.api = client(o, s.http, nil)
 	s.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: s, Now: o.Now, Log: o.Log, Every: o.Every, Edits: o.Edits, Retry: o.Retry})
 	s.in = s.link.Inbox(o.Notes)
+	s.channels = bot.NewChannels[channel](bot.ChannelsOptions{Link: s.link, Notes: o.Notes, Out: s.out, Main: o.Channel, Incidents: o.Incidents, Private: o.Private})
+	s.feed = bot.NewFeed(bot.FeedOptions{Link: s.link, Rooms: o.Rooms, Notes: o.Notes, Out: s.out, Incidents: o.Incidents, Main: o.Channel, Speaker: speaker{s}})
 	return s, nil
 }
 
@@ -162,7 +161,7 @@ func client(o Options, h *http.Client, headers func(string, http.Header)) *slack
 // Run connects, and speaks and listens until ctx ends. What Slack refuses is
 // tried again; only a record that cannot be read is an error.
 func (s *Slack) Run(ctx context.Context) error {
-	if err := s.readChannels(ctx); err != nil {
+	if err := s.channels.Read(ctx); err != nil {
 		return err
 	}
 	if err := s.readBlocks(ctx); err != nil {
@@ -174,10 +173,10 @@ func (s *Slack) Run(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
-	parts := []func(context.Context) error{s.greet, func(ctx context.Context) error { s.feed(ctx, "main"); return nil },
+	parts := []func(context.Context) error{s.greet, s.feed.Main,
 		s.link.Greeted(s.out.Run), s.sweep, s.link.Greeted(s.refreshHomes)}
 	if s.o.Incidents != nil {
-		parts = append(parts, s.link.Greeted(s.watchIncidents))
+		parts = append(parts, s.link.Greeted(func(ctx context.Context) error { return s.channels.Watch(ctx, s.feed, keeper{s}) }))
 	}
 	if s.o.Mode == Socket {
 		parts = append(parts, s.link.Greeted(s.listen))

@@ -86,7 +86,7 @@ func start(t testing.TB, f *bottest.Slack, rooms *bot.Rooms, o Options) *stand {
 		})
 	}
 	t.Cleanup(st.stop)
-	until(t, "the room is followed", func() bool { ns, _ := o.Notes.List(ctx, cursorKey("main")); return len(ns) == 1 })
+	until(t, "the room is followed", func() bool { ns, _ := o.Notes.List(ctx, bot.CursorKey("main")); return len(ns) == 1 })
 	return st
 }
 

@@ -23,9 +23,9 @@ const here = "here"
 func personLane(user string) string { return "@" + user }
 
 // unasked are the parcels of a message for one person alone.
-func (s *Slack) unasked(ctx context.Context, m bot.Message, c channel, hidden, over bool) ([]bot.Parcel, error) {
+func (s *Slack) unasked(m bot.Message, c channel, hidden, over bool) ([]bot.Parcel, error) {
 	to := m.Unasked("slack")
-	if !userID.MatchString(to) || !s.o.Rooms.Reads(ctx, m.Room, m.For) {
+	if !userID.MatchString(to) {
 		return nil, nil
 	}
 	y := s.saying(m)
@@ -36,11 +36,11 @@ func (s *Slack) unasked(ctx context.Context, m bot.Message, c channel, hidden, o
 	var ps []bot.Parcel
 	for i, part := range pages(y) {
 		part.To, part.In = y.To, y.In
-		key := m.Room + "/" + m.ID
+		key := m.Key()
 		if i > 0 {
 			key += fmt.Sprintf("/%d", i)
 		}
-		p, err := parcel(personLane(to), key, part)
+		p, err := bot.NewParcel(personLane(to), key, part)
 		if err != nil {
 			return nil, err
 		}
