@@ -34,13 +34,10 @@ const (
 	maxMenu    = 25
 )
 
-// looks are a state's symbol and word, and colours: colour is never the only signal.
-var looks = map[string]struct {
-	word   string
-	colour int
-}{
-	commands.StateGood: {"✓ good", 0x2e9e5b}, commands.StateWarning: {"▲ warning", 0xd9a400}, commands.StateCritical: {"✕ critical", 0xd03b3b},
-	commands.StateRunning: {"… running", 0x3b7dd0}, commands.StateUnknown: {"? unknown", 0x8a8f98}, commands.StateInfo: {"", 0x8a8f98},
+// colours of states: colour is never the only signal.
+var colours = map[string]int{
+	commands.StateGood: 0x2e9e5b, commands.StateWarning: 0xd9a400, commands.StateCritical: 0xd03b3b,
+	commands.StateRunning: 0x3b7dd0, commands.StateUnknown: 0x8a8f98, commands.StateInfo: 0x8a8f98,
 }
 
 // message is a message as it is sent. Lists are never null: null would be
@@ -70,7 +67,7 @@ func newMessage(content string) message {
 func draw(y say, site string) message {
 	r := y.Reply
 	head := r.Headline
-	if w := looks[r.State].word; w != "" {
+	if w := bot.Look(r.State); w != "" {
 		head = w + ": " + head
 	}
 	m := newMessage("")
@@ -99,7 +96,7 @@ func draw(y say, site string) message {
 
 // embed is the proof, said at a time; nil when there is none.
 func (m *message) embed(r commands.Reply, at time.Time) *discordgo.MessageEmbed {
-	e := &discordgo.MessageEmbed{Color: looks[r.State].colour}
+	e := &discordgo.MessageEmbed{Color: colours[r.State]}
 	left := maxEmbed
 	for _, f := range r.Facts[:min(len(r.Facts), 10)] {
 		name, value := strings.TrimSpace(fit(escape(oneLine(f.Name)), maxName)), strings.TrimSpace(fit(escape(f.Value), maxValue-100))
@@ -124,12 +121,12 @@ func (m *message) embed(r commands.Reply, at time.Time) *discordgo.MessageEmbed 
 		add(escape(h))
 	}
 	if r.Of > 0 {
-		add(fmt.Sprintf("%s %d of %d hosts", bar(r.Done, r.Of), r.Done, r.Of))
+		add(fmt.Sprintf("%s %d of %d hosts", bot.Bar(r.Done, r.Of), r.Done, r.Of))
 	}
 	add(m.some(r.Body))
 	var steps []string
 	for _, l := range r.Steps[:min(len(r.Steps), 200)] {
-		steps = append(steps, strings.TrimSpace(symbol(l.State)+" "+escape(oneLine(l.Text))))
+		steps = append(steps, strings.TrimSpace(bot.Symbol(l.State)+" "+escape(oneLine(l.Text))))
 	}
 	add(strings.Join(steps, "\n"))
 	text := strings.Join(parts, "\n\n")
@@ -140,7 +137,7 @@ func (m *message) embed(r commands.Reply, at time.Time) *discordgo.MessageEmbed 
 	text = stamps(text, at)
 	slim, cut := narrow(r.Table)
 	m.cut = m.cut || cut
-	if t := table(slim); t != "" {
+	if t := bot.TableText(slim); t != "" {
 		text = strings.TrimSpace(text + "\n\n" + m.fence(t, room-utf8.RuneCountInString(text)-20))
 	}
 	if m.cut {
@@ -286,75 +283,7 @@ func (m message) all(y say) []commands.File {
 	if !m.cut {
 		return nil
 	}
-	return []commands.File{{Name: "answer-" + or(y.ID, "all") + ".txt", Type: "text/plain; charset=utf-8", Data: []byte(plain(y))}}
-}
-
-// plain is all of a reply as text, for a file.
-func plain(y say) string {
-	r := y.Reply
-	var b strings.Builder
-	b.WriteString(r.Headline + "\n\n")
-	if r.Problem.Hint != "" {
-		b.WriteString(r.Problem.Hint + "\n\n")
-	}
-	for _, f := range r.Facts {
-		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
-	}
-	if r.Body != "" {
-		b.WriteString("\n" + r.Body + "\n")
-	}
-	for _, l := range r.Steps {
-		b.WriteString(symbol(l.State) + " " + l.Text + "\n")
-	}
-	b.WriteString("\n" + table(r.Table))
-	return b.String()
-}
-
-func symbol(state string) string {
-	s, _, _ := strings.Cut(looks[state].word, " ")
-	return s
-}
-
-func bar(done, of int) string {
-	done = min(max(done, 0), of)
-	n := 10 * done / of
-	return strings.Repeat("█", n) + strings.Repeat("░", 10-n)
-}
-
-// table is rows in columns of fixed width.
-func table(t commands.Table) string {
-	if t.IsZero() {
-		return ""
-	}
-	rows := [][]string{t.Columns}
-	for _, r := range t.Rows {
-		var cells []string
-		for _, c := range r.Cells {
-			cells = append(cells, clip(oneLine(c), 200))
-		}
-		if s := symbol(r.State); s != "" && len(cells) > 0 {
-			cells[0] = s + " " + cells[0]
-		}
-		rows = append(rows, cells)
-	}
-	var widths []int
-	for _, r := range rows {
-		for i, c := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], min(utf8.RuneCountInString(c), 60))
-		}
-	}
-	var b strings.Builder
-	for _, r := range rows {
-		line := ""
-		for i, c := range r {
-			line += c + strings.Repeat(" ", max(widths[i]-utf8.RuneCountInString(c), 0)+2)
-		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
-	}
-	return strings.TrimRight(b.String(), "\n")
+	return []commands.File{{Name: "answer-" + or(y.ID, "all") + ".txt", Type: "text/plain; charset=utf-8", Data: []byte(bot.Text(y.Reply))}}
 }
 
 var stampRE = regexp.MustCompile(`\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b`)

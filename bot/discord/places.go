@@ -34,11 +34,11 @@ func (d *Discord) lost(id string) bool {
 type keeper struct{ *Discord }
 
 // Know implements bot.Keeper: completion offers them.
-func (k keeper) Know(is []bot.Incident) { k.know(is) }
+func (d keeper) Know(is []bot.Incident) { d.know(is) }
 
 // Follows implements bot.Keeper.
-func (k keeper) Follows(i bot.Incident) bool {
-	c, ok := k.channelOf(i.ID)
+func (d keeper) Follows(i bot.Incident) bool {
+	c, ok := d.channelOf(i.ID)
 	return ok && !c.Archived && (!i.Private || c.Private && !c.Main)
 }
 

@@ -123,7 +123,7 @@ func (d *Discord) Post(ctx context.Context, p bot.Parcel) (string, error) {
 		// Without Embed Links or Attach Files the words are said all the same.
 		b := bare(m)
 		if len(m.Embeds) > 0 {
-			b = newMessage(fit(escape(plain(y)), 1500))
+			b = newMessage(fit(escape(bot.Text(y.Reply)), 1500))
 		} else {
 			b.Content = escape(fileName(files[0].Name)) + " cannot be attached; it is on the incident's page."
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -86,8 +87,8 @@ func columns(t commands.Table) []int {
 	}
 	for _, r := range t.Rows {
 		for i, c := range r.Cells {
-			if c = oneLine(c); i == 0 && symbol(r.State) != "" {
-				c = symbol(r.State) + " " + c
+			if c = oneLine(c); i == 0 && bot.Symbol(r.State) != "" {
+				c = bot.Symbol(r.State) + " " + c
 			}
 			add(i, c)
 		}

@@ -28,12 +28,6 @@ const (
 	maxNotice  = 3000 // the text beside the blocks
 )
 
-// looks are a state's symbol and word: colour is never the only signal.
-var looks = map[string]string{
-	commands.StateGood: "✓ good", commands.StateWarning: "▲ warning", commands.StateCritical: "✕ critical",
-	commands.StateRunning: "… running", commands.StateUnknown: "? unknown",
-}
-
 // drawing is a message as it is sent.
 type drawing struct {
 	text   string // beside the blocks: notifications and screen readers
@@ -45,13 +39,13 @@ type drawing struct {
 // draw draws a message; mark, when not "", tells it from all others.
 func draw(y say, mark string) drawing {
 	r := y.Reply
-	d := drawing{left: maxAll, text: or(escape(clip(strings.TrimSpace(looks[r.State]+" "+r.Headline), maxNotice)), "certmedic")}
+	d := drawing{left: maxAll, text: or(escape(clip(strings.TrimSpace(bot.Look(r.State)+" "+r.Headline), maxNotice)), "certmedic")}
 	var press *slack.ActionBlock
 	if y.Used == "" && y.ID != "" {
 		press = d.buttons(y) // first: what they take, the rest cannot have
 	}
 	head := r.Headline
-	if look := looks[r.State]; look != "" {
+	if look := bot.Look(r.State); look != "" {
 		head = look + ": " + head
 	}
 	if y.Line != "" {
@@ -62,20 +56,20 @@ func draw(y say, mark string) drawing {
 		d.plain(r.Problem.Hint)
 	}
 	if r.Of > 0 {
-		d.plain(fmt.Sprintf("%s %d of %d hosts", bar(r.Done, r.Of), r.Done, r.Of))
+		d.plain(fmt.Sprintf("%s %d of %d hosts", bot.Bar(r.Done, r.Of), r.Done, r.Of))
 	}
 	d.fields(r.Facts)
 	d.long(r.Body)
 	var steps []string
 	for _, l := range r.Steps {
-		steps = append(steps, strings.TrimSpace(symbol(l.State)+" "+l.Text))
+		steps = append(steps, strings.TrimSpace(bot.Symbol(l.State)+" "+l.Text))
 	}
 	d.long(strings.Join(steps, "\n"))
 	some := d.some(r.Table)
 	if lines, ok := listed(some); ok {
 		d.long(lines)
 	} else {
-		d.fence(table(some))
+		d.fence(bot.TableText(some))
 	}
 	if d.cut {
 		d.small("There is more than fits here.")
@@ -115,17 +109,6 @@ func (d drawing) options() []slack.MsgOption {
 
 func (d drawing) posts() []slack.MsgOption {
 	return append(d.options(), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-}
-
-func symbol(state string) string {
-	s, _, _ := strings.Cut(looks[state], " ")
-	return s
-}
-
-func bar(done, of int) string {
-	done = min(max(done, 0), of)
-	n := 10 * done / of
-	return strings.Repeat("█", n) + strings.Repeat("░", 10-n)
 }
 
 // room makes sure that a block of so many characters fits.
@@ -322,27 +305,6 @@ func pages(y say) []say {
 	return all
 }
 
-// plain is all of a reply as text, for a file.
-func plain(y say) string {
-	r := y.Reply
-	var b strings.Builder
-	b.WriteString(r.Headline + "\n\n")
-	if r.Problem.Hint != "" {
-		b.WriteString(r.Problem.Hint + "\n\n")
-	}
-	for _, f := range r.Facts {
-		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
-	}
-	if r.Body != "" {
-		b.WriteString("\n" + r.Body + "\n")
-	}
-	for _, l := range r.Steps {
-		b.WriteString(symbol(l.State) + " " + l.Text + "\n")
-	}
-	b.WriteString("\n" + table(r.Table))
-	return b.String()
-}
-
 // mostWide is how wide a table of two columns may be: a wider one is broken up by
 // Slack's window, and is drawn as lines.
 const mostWide = 80
@@ -359,43 +321,9 @@ func listed(t commands.Table) (string, bool) {
 			return "", false
 		}
 		wide[0], wide[1] = max(wide[0], size(r.Cells[0])), max(wide[1], size(r.Cells[1]))
-		lines = append(lines, strings.TrimSpace(symbol(r.State)+" "+strings.ReplaceAll(r.Cells[0]+": "+r.Cells[1], "\n", " ")))
+		lines = append(lines, strings.TrimSpace(bot.Symbol(r.State)+" "+strings.ReplaceAll(r.Cells[0]+": "+r.Cells[1], "\n", " ")))
 	}
 	return strings.Join(lines, "\n"), wide[0]+wide[1] > mostWide
-}
-
-// table is rows in columns of fixed width.
-func table(t commands.Table) string {
-	if t.IsZero() {
-		return ""
-	}
-	rows := [][]string{t.Columns}
-	for _, r := range t.Rows {
-		cells := append([]string(nil), r.Cells...)
-		if s := symbol(r.State); s != "" && len(cells) > 0 {
-			cells[0] = s + " " + cells[0]
-		}
-		rows = append(rows, cells)
-	}
-	var widths []int
-	for _, r := range rows {
-		for i, c := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], min(size(c), 60))
-		}
-	}
-	var b strings.Builder
-	for _, r := range rows {
-		line := ""
-		for i, c := range r {
-			c = strings.ReplaceAll(c, "\n", " ")
-			line += c + strings.Repeat(" ", max(widths[i]-size(c), 0)+2)
-		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
-	}
-	return strings.TrimRight(b.String(), "\n")
 }
 
 // size is the length as Slack counts it, once escaped.

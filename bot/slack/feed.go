@@ -108,7 +108,7 @@ func parcels(lane string, m bot.Message, y say) ([]bot.Parcel, error) {
 	ps := []bot.Parcel{p}
 	files := m.NewFiles()
 	if d := draw(y, ""); d.cut {
-		files = append(slices.Clone(files), commands.File{Name: "answer-" + m.ID + ".txt", Type: "text/plain", Data: []byte(plain(y))})
+		files = append(slices.Clone(files), commands.File{Name: "answer-" + m.ID + ".txt", Type: "text/plain", Data: []byte(bot.Text(y.Reply))})
 	}
 	for i, f := range files {
 		fp, err := bot.NewParcel(lane, fmt.Sprintf("%s/file/%d", m.Key(), i), say{Op: "file", File: f})

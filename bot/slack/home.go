@@ -142,7 +142,7 @@ func (s *Slack) refreshHomes(ctx context.Context) error {
 // drawHome draws a page.
 func (s *Slack) drawHome(h commands.Home) []slack.Block {
 	head := h.Headline
-	if look := looks[h.State]; look != "" {
+	if look := bot.Look(h.State); look != "" {
 		head = look + ": " + head
 	}
 	blocks := []slack.Block{slack.NewSectionBlock(timed(fit(or(head, "certmedic"), maxText)), nil, nil)}
@@ -158,8 +158,8 @@ func (s *Slack) drawHome(h commands.Home) []slack.Block {
 			if len(blocks) > maxHome-3 {
 				break
 			}
-			line := strings.TrimSpace(looks[i.State] + ": " + i.Text)
-			if looks[i.State] == "" {
+			line := strings.TrimSpace(bot.Look(i.State) + ": " + i.Text)
+			if bot.Look(i.State) == "" {
 				line = i.Text
 			}
 			if i.Detail != "" {
