@@ -1,10 +1,8 @@
 package slack
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -204,87 +202,6 @@ func (d *drawing) fence(s string) {
 	}
 }
 
-// buttons are the reply's, with what they press behind them.
-func (d *drawing) buttons(y say) *slack.ActionBlock {
-	var es []slack.BlockElement
-	for i, b := range y.Reply.Buttons {
-		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: i, Label: b.Label})
-		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons || y.Over && bot.Stale(b) {
-			continue
-		}
-		e := slack.NewButtonBlockElement(fmt.Sprintf("press-%d", i), string(v), text(fit(b.Label, maxLabel)))
-		dress(e, b)
-		d.left -= size(e.Text.Text) + size(fit(b.Confirm, 300))
-		if b.Confirm != "" {
-			d.left -= 60
-		}
-		es = append(es, e)
-	}
-	if v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID}); err == nil && y.Share {
-		es = append(es, slack.NewButtonBlockElement(shareAction, string(v), text("Share in channel")))
-	}
-	if len(es) == 0 {
-		return nil
-	}
-	if menu := besides(y); menu != nil {
-		es = append(es, menu)
-	}
-	return slack.NewActionBlock("", es...)
-}
-
-// dress gives a button its style and its question.
-func dress(e *slack.ButtonBlockElement, b commands.Button) {
-	switch b.Style {
-	case "primary":
-		e.Style = slack.StylePrimary
-	case "danger":
-		e.Style = slack.StyleDanger
-	}
-	if b.Confirm != "" {
-		e.Confirm = slack.NewConfirmationBlockObject(text("Are you sure?"), text(fit(b.Confirm, 300)), text(fit(b.Label, 30)), text("Cancel"))
-	}
-}
-
-// besides is the menu of forms that buttons can be opened in instead.
-func besides(y say) slack.BlockElement {
-	var os []*slack.OptionBlockObject
-	for _, b := range y.Beside {
-		if y.Over && b.Button < len(y.Reply.Buttons) && bot.Stale(y.Reply.Buttons[b.Button]) {
-			continue
-		}
-		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: b.Button})
-		if err == nil && len(v) <= maxOption && len(os) < 5 {
-			os = append(os, slack.NewOptionBlockObject(string(v), text(fit(b.Label, maxOption)), nil))
-		}
-	}
-	if len(os) == 0 {
-		return nil
-	}
-	return slack.NewOverflowBlockElement(besideAction, os...)
-}
-
-// link adds links to pages of the site.
-func (d *drawing) link(site string, links []commands.Link) {
-	if site == "" {
-		return
-	}
-	var ls []string
-	for _, l := range links {
-		if len(ls) < 5 && strings.HasPrefix(l.Path, "/") && !strings.HasPrefix(l.Path, "//") && !strings.ContainsAny(l.Path, "<>|\\ \n") && len(l.Path) < 300 {
-			label := strings.Map(func(r rune) rune {
-				if strings.ContainsRune("*_~`|<>&\n", r) {
-					return ' '
-				}
-				return r
-			}, clip(l.Label, 60))
-			ls = append(ls, "<"+strings.TrimSuffix(site, "/")+escape(l.Path)+"|"+label+">")
-		}
-	}
-	if len(ls) > 0 {
-		d.blocks = append(d.blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, strings.Join(ls, "  "), false, true)))
-	}
-}
-
 // pages are a reply for one person, who can be given no file: at most three messages.
 func pages(y say) []say {
 	if !draw(y, "").cut {
@@ -324,78 +241,4 @@ func listed(t commands.Table) (string, bool) {
 		lines = append(lines, strings.TrimSpace(bot.Symbol(r.State)+" "+strings.ReplaceAll(r.Cells[0]+": "+r.Cells[1], "\n", " ")))
 	}
 	return strings.Join(lines, "\n"), wide[0]+wide[1] > mostWide
-}
-
-// size is the length as Slack counts it, once escaped.
-func size(s string) int { return utf8.RuneCountInString(escape(s)) }
-
-// wide is a character's size.
-func wide(c rune) int {
-	switch c {
-	case '&':
-		return 5
-	case '<', '>':
-		return 4
-	}
-	return 1
-}
-
-var special = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-
-// escape makes Slack's three special characters ordinary.
-func escape(s string) string {
-	return special.Replace(bot.Clean(s))
-}
-
-// clip cuts to n characters.
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
-
-// fit cuts until the escaped text has at most n characters.
-func fit(s string, n int) string {
-	if size(s) <= n {
-		return s
-	}
-	r, left := []rune(s), n-1
-	for i, c := range r {
-		if left -= wide(c); left < 0 {
-			return string(r[:i]) + "…"
-		}
-	}
-	return s
-}
-
-// split cuts into parts of at most n characters (escaped), at line ends where it can.
-func split(s string, n int) []string {
-	var parts []string
-	for s != "" {
-		if len(s) <= n && size(s) <= n {
-			return append(parts, s)
-		}
-		left, end, line := n, 0, 0
-		for i, c := range s {
-			if left -= wide(c); left < 0 {
-				break
-			}
-			end = i + utf8.RuneLen(c)
-			if c == '\n' {
-				line = end
-			}
-		}
-		if line > end/2 {
-			end = line
-		}
-		if end == 0 {
-			return parts
-		}
-		if p := strings.TrimRight(s[:end], "\n"); p != "" {
-			parts = append(parts, p)
-		}
-		s = s[end:]
-	}
-	return parts
 }
