@@ -159,18 +159,7 @@ func TestOutage(t *testing.T) {
 	f.Grant(bottest.DiscordBotRole, bottest.DiscordBotPermissions)
 	f.Permit(main, bottest.DiscordApp, 0, 0)
 	st.sees(t, "ana", main, "alert 21.")
-	seen, at := f.Seen("ben", main), 0
-	for i := range 22 {
-		w := fmt.Sprintf("alert %02d.", i)
-		if n := strings.Count(seen, w); n != 1 {
-			t.Errorf("%q stands %d times", w, n)
-		}
-		if j := strings.Index(seen, w); j < at {
-			t.Errorf("%q is out of order", w)
-		} else {
-			at = j
-		}
-	}
+	bottest.InOrder(t, f.Seen("ben", main), "alert %02d.", 22)
 	if s := fmt.Sprint(st.Status()); strings.Contains(s, bottest.DiscordToken) || strings.Contains(s, "tok-") {
 		t.Errorf("a secret stands in the status: %s", s)
 	}

@@ -104,15 +104,7 @@ func TestKillBetweenAckAndWork(t *testing.T) {
 	if n := next.desk.Count("/public behind it"); n != 1 {
 		t.Errorf("done %d times", n)
 	}
-	until(t, "all done", func() bool {
-		es, _ := next.in.All(context.Background())
-		for _, e := range es {
-			if e.Done.IsZero() {
-				return false
-			}
-		}
-		return len(es) == 2
-	})
+	bottest.AllDone(t, next.in, 2)
 	if !strings.Contains(slow.Text(), "slow: fish") || !strings.Contains(open.Text(), "public: behind it") {
 		t.Errorf("not where it was deferred:\n%s\n%s", slow.Text(), open.Text())
 	}

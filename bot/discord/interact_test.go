@@ -144,7 +144,7 @@ func TestRegisteredOnce(t *testing.T) {
 // one; what is filled in makes the same line.
 func TestForms(t *testing.T) {
 	t.Parallel()
-	b := newBook()
+	b := bottest.NewBook()
 	st, desk := real(t, Options{Incidents: b})
 	submit := func(a *bottest.DiscordAsk, line string, fields map[string]string) {
 		t.Helper()
@@ -160,7 +160,7 @@ func TestForms(t *testing.T) {
 	submit(declare, "/incident declare --cert=media sev1 images do not load", map[string]string{"title": "images do not load", "cert": "media"})
 	approve := st.f.Slash("ana", main, "renew approve", nil)
 	submit(approve, "/renew approve R-12 as agreed", map[string]string{"reason": "as agreed"}) // the only one that waits is filled in
-	b.set(bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2", Open: true, Updated: time.Now()})
+	b.Set(bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2", Open: true, Updated: time.Now()})
 	c := st.place(t, "INC-7")
 	submit(st.f.Click("ana", c.ID, "Post an update"), "/incident status INC-7 identified found it", map[string]string{"status": "Identified", "text": "found it"})
 	submit(st.f.Click("ana", c.ID, "Close it"), "/incident close INC-7 all good", map[string]string{"text": "all good"})
@@ -232,9 +232,9 @@ func TestMenu(t *testing.T) {
 // an empty list.
 func TestComplete(t *testing.T) {
 	t.Parallel()
-	b := newBook()
-	b.set(bot.Incident{ID: "INC-7", Title: "images do not load", Topic: "x", Open: true})
-	b.set(bot.Incident{ID: "INC-8", Title: "a leak", Private: true, Open: true})
+	b := bottest.NewBook()
+	b.Set(bot.Incident{ID: "INC-7", Title: "images do not load", Topic: "x", Open: true})
+	b.Set(bot.Incident{ID: "INC-8", Title: "a leak", Private: true, Open: true})
 	st, desk := real(t, Options{Incidents: b})
 	st.place(t, "INC-7")
 	calls := len(st.f.Calls(""))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,38 +12,6 @@ import (
 	"github.com/certmedic/certmedic/bot/bottest"
 	"github.com/certmedic/certmedic/commands"
 )
-
-// book is Incidents for tests.
-type book struct {
-	mu      sync.Mutex
-	all     map[string]bot.Incident
-	changed chan struct{}
-}
-
-func newBook() *book { return &book{all: map[string]bot.Incident{}, changed: make(chan struct{}, 1)} }
-
-func (b *book) set(i bot.Incident) {
-	b.mu.Lock()
-	i.Card = commands.Reply{State: commands.StateCritical, Headline: i.Topic, Incident: i.ID}
-	b.all[i.ID] = i
-	b.mu.Unlock()
-	select {
-	case b.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (b *book) Incidents(context.Context) ([]bot.Incident, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var all []bot.Incident
-	for _, i := range b.all {
-		all = append(all, i)
-	}
-	return all, nil
-}
-
-func (b *book) Changed(context.Context) <-chan struct{} { return b.changed }
 
 // place waits for an incident's place with a pinned card.
 func (st *stand) place(t testing.TB, id string) bottest.DiscordChannel {
@@ -75,11 +42,11 @@ func TestPlace(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			f := bottest.NewDiscord(t)
-			b := newBook()
+			b := bottest.NewBook()
 			f.Fail(map[string]string{Channel: "create_guild_channel", Thread: "create_thread"}[kind], "500", "lost")
 			st := start(t, f, nil, Options{Incidents: b, Place: kind, Category: bottest.DiscordCategory, Archive: true, ArchiveAfter: 50 * time.Millisecond}).up(t)
 			i := bot.Incident{ID: "INC-7", Title: "images @everyone", Topic: "INC-7 SEV2 investigating: @everyone images", Open: true, Updated: time.Now(), Commander: who("ana")}
-			b.set(i)
+			b.Set(i)
 			c := st.place(t, "INC-7")
 			if n := len(f.Channels()); n != 3 {
 				t.Errorf("%d channels: the one whose answer was lost is not found again", n)
@@ -102,7 +69,7 @@ func TestPlace(t *testing.T) {
 			}
 			// The card is edited while it is young, and pinned anew when it is old.
 			i.Topic = "INC-7 SEV1 identified"
-			b.set(i)
+			b.Set(i)
 			st.sees(t, "ben", c.ID, "INC-7 SEV1 identified")
 			first := c.Pins[0]
 			if c, _ := f.Channel(c.ID); !slices.Equal(c.Pins, []string{first}) {
@@ -110,14 +77,14 @@ func TestPlace(t *testing.T) {
 			}
 			f.Advance(2 * time.Hour)
 			i.Topic = "INC-7 SEV1 monitoring"
-			b.set(i)
+			b.Set(i)
 			st.sees(t, "ben", c.ID, "INC-7 SEV1 monitoring")
 			until(t, "one card", func() bool {
 				c, _ := f.Channel(c.ID)
 				return len(c.Pins) == 1 && c.Pins[0] != first && strings.Count(f.Seen("ben", c.ID), "INC-7 SEV1") == 1
 			})
 			i.Open, i.Updated = false, time.Now()
-			b.set(i)
+			b.Set(i)
 			locked := func() bool {
 				c, _ := f.Channel(c.ID)
 				if kind == Thread {
@@ -135,7 +102,7 @@ func TestPlace(t *testing.T) {
 				t.Log("the client offers commands in a locked channel: the permission to send is asked")
 			}
 			i.Open = true
-			b.set(i)
+			b.Set(i)
 			until(t, "opened again", func() bool { return !locked() })
 			st.post(t, "INC-7", "once more.")
 			st.sees(t, "ben", c.ID, "once more.")
@@ -154,9 +121,9 @@ func TestPlaceTakenAway(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			f := bottest.NewDiscord(t)
-			b := newBook()
+			b := bottest.NewBook()
 			st := start(t, f, nil, Options{Incidents: b, Place: kind}).up(t)
-			b.set(bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: images", Open: true, Updated: time.Now()})
+			b.Set(bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: images", Open: true, Updated: time.Now()})
 			c := st.place(t, "INC-7")
 			for i := range 5 {
 				st.post(t, "INC-7", fmt.Sprintf("line %d.", i))
@@ -194,9 +161,9 @@ func TestNoPlace(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewDiscord(t)
 	f.Grant(bottest.DiscordBotRole, bottest.DiscordBotPermissions&^(1<<4)) // without Manage Channels
-	b := newBook()
+	b := bottest.NewBook()
 	st := start(t, f, nil, Options{Incidents: b}).up(t)
-	b.set(bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: images", Open: true, Updated: time.Now()})
+	b.Set(bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: images", Open: true, Updated: time.Now()})
 	until(t, "the stand-in", func() bool { c, ok := st.channelOf("INC-7"); return ok && c.Main })
 	st.post(t, "INC-7", "only in the room.")
 	st.sees(t, "ben", main, "only in the room.")
@@ -220,10 +187,10 @@ func TestPrivate(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			f := bottest.NewDiscord(t)
-			b := newBook()
+			b := bottest.NewBook()
 			st := start(t, f, nil, Options{Incidents: b, Place: kind, Category: bottest.DiscordCategory}).up(t)
 			i := bot.Incident{ID: "INC-9", Title: "leaked key", Topic: "INC-9 SEV1 investigating: leaked key", Open: true, Private: true, Updated: time.Now(), Commander: who("ana"), People: []commands.Person{who("ana"), {ID: "slack:U1", Name: "x", Platform: "slack"}}}
-			b.set(i)
+			b.Set(i)
 			c := st.place(t, "INC-9")
 			st.post(t, "INC-9", "the key is out.")
 			st.sees(t, "ana", c.ID, "the key is out.")
@@ -241,11 +208,11 @@ func TestPrivate(t *testing.T) {
 				}
 			}
 			i.People = append(i.People, who("ben"))
-			b.set(i)
+			b.Set(i)
 			st.sees(t, "ben", c.ID, "the key is out.")
 			if kind == Channel {
 				i.People = i.People[:2]
-				b.set(i)
+				b.Set(i)
 				until(t, "ben is out again", func() bool { return f.Seen("ben", c.ID) == "" })
 			}
 			if strings.Contains(c.Name, "leaked") && kind == Thread {

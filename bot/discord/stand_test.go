@@ -1,12 +1,9 @@
 package discord
 
 import (
-	"context"
-	"log/slog"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,8 +48,7 @@ func start(t testing.TB, f *bottest.Discord, rooms *bot.Rooms, o Options) *stand
 	t.Helper()
 	st := &stand{f: f, rooms: rooms}
 	if rooms == nil {
-		st.desk = bottest.NewDesk()
-		st.rooms = bot.New(bot.Options{Desk: st.desk, Log: bottest.NewLog(), Answer: 50 * time.Millisecond})
+		st.rooms, st.desk = bottest.NewRooms()
 	}
 	if o.Notes == nil {
 		o.Notes = bottest.NewNotes()
@@ -77,7 +73,7 @@ func start(t testing.TB, f *bottest.Discord, rooms *bot.Rooms, o Options) *stand
 			*d = def
 		}
 	}
-	o.Log = slog.New(slog.NewTextHandler(logTo{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	o.Log = bottest.Logger(t, "tok-", bottest.DiscordToken)
 	d, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -91,25 +87,7 @@ func start(t testing.TB, f *bottest.Discord, rooms *bot.Rooms, o Options) *stand
 		t.Cleanup(srv.Close)
 		f.Endpoint = srv.URL + "/discord/interactions"
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	var once sync.Once
-	st.stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("run: %v", err)
-			}
-			bounded, done := context.WithTimeout(context.Background(), bottest.Wait)
-			defer done()
-			if err := d.Close(bounded); err != nil {
-				t.Errorf("close: %v", err)
-			}
-		})
-	}
-	t.Cleanup(st.stop)
-	until(t, "the room is followed", func() bool { ns, _ := o.Notes.List(ctx, bot.CursorKey("main")); return len(ns) == 1 })
+	st.stop = bottest.Live(t, d, o.Notes)
 	return st
 }
 
@@ -126,34 +104,11 @@ func (st *stand) up(t testing.TB) *stand {
 	return st
 }
 
-type logTo struct{ t testing.TB }
-
-func (l logTo) Write(b []byte) (int, error) {
-	defer func() { _ = recover() }() // after the test's end
-	l.t.Log(strings.TrimSpace(string(b)))
-	if strings.Contains(string(b), "tok-") || strings.Contains(string(b), bottest.DiscordToken) {
-		l.t.Errorf("a secret stands in the log: %s", b)
-	}
-	return len(b), nil
-}
-
-// until waits for something to be so.
-func until(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(bottest.Wait); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: it does not happen", what)
-		}
-	}
-}
+var until = bottest.Until
 
 func (st *stand) sees(t testing.TB, who, channel, words string) {
 	t.Helper()
-	for end := time.Now().Add(bottest.Wait); !strings.Contains(st.f.Seen(who, channel), words); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s does not see %q, but:\n%s", who, words, st.f.Seen(who, channel))
-		}
-	}
+	bottest.See(t, st.f, who, channel, words)
 }
 
 // types types a line and waits until it is acknowledged.

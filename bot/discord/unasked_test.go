@@ -43,8 +43,8 @@ func (st *stand) idle(t *testing.T) {
 func TestUnasked(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewDiscord(t)
-	b := newBook()
-	b.set(outage("INC-7"))
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
 	st := start(t, f, nil, Options{Incidents: b}).up(t)
 	c := st.place(t, "INC-7")
 	for _, to := range []string{"web:" + bottest.DiscordUser("ana"), "slack:U0ANA", "discord:", "discord:../x", "discord:ana"} {
@@ -96,10 +96,10 @@ func TestUnasked(t *testing.T) {
 func TestUnaskedShut(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewDiscord(t)
-	b := newBook()
+	b := bottest.NewBook()
 	secret := outage("INC-9")
 	secret.Private, secret.People = true, []commands.Person{who("ben")}
-	b.set(secret)
+	b.Set(secret)
 	rooms := bot.New(bot.Options{Desk: bottest.NewDesk(), Log: bottest.NewLog(), MayRead: func(_ context.Context, room, person string) bool {
 		return room == "main" || person != who("carl").ID
 	}})
@@ -135,8 +135,8 @@ func TestUnaskedShut(t *testing.T) {
 func TestStale(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewDiscord(t)
-	b := newBook()
-	b.set(outage("INC-7"))
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
 	st := start(t, f, nil, Options{Incidents: b}).up(t)
 	c := st.place(t, "INC-7")
 	say := func(headline string) {
@@ -153,7 +153,7 @@ func TestStale(t *testing.T) {
 	until(t, "the buttons", func() bool { return has("ana", c.ID, "Status") && has("ben", dm, "Resolve") })
 	i := outage("INC-7")
 	i.Open = false
-	b.set(i)
+	b.Set(i)
 	say("last word")
 	until(t, "they go", func() bool { return !has("ana", c.ID, "Status") && !has("ben", dm, "Resolve") })
 	st.sees(t, "ana", c.ID, "last word")

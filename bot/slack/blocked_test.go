@@ -32,13 +32,13 @@ func TestBlocked(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			f := bottest.NewSlack(t)
-			b := newBook()
+			b := bottest.NewBook()
 			retry := 2 * time.Millisecond
 			if row.name != "restricted" {
 				retry = time.Second // tried again after 30 s at the earliest: the event must do it
 			}
 			st := start(t, f, nil, Options{Incidents: b, Retry: retry})
-			b.set(outage("INC-7"))
+			b.Set(outage("INC-7"))
 			c := st.channel(t, "inc-7")
 			st.post(t, "INC-7", "before.")
 			st.sees(t, "ben", c.ID, "before.")
@@ -81,8 +81,8 @@ func TestBlocked(t *testing.T) {
 // process, which says that it works again.
 func TestBlockedThroughRestart(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
-	b.set(outage("INC-7"))
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
 	st := start(t, f, nil, Options{Incidents: b})
 	c := st.channel(t, "inc-7")
 	st.sees(t, "ben", c.ID, "This is the channel of INC-7.") // the last that is said by itself
@@ -127,12 +127,12 @@ func TestTiers(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewSlack(t)
 	f.Tier2(20, 1200*time.Millisecond) // a minute, 50 times as fast; a wait of 1 s is the least Slack can say
-	b := newBook()
+	b := bottest.NewBook()
 	st := start(t, f, nil, Options{Incidents: b, Tier2: 70 * time.Millisecond, Site: "https://c.example.org"})
 	until(t, "connected", func() bool { return st.Status().State == "connected" })
 	for n := range 50 {
 		i := outage(fmt.Sprintf("INC-%d", n+1))
-		b.set(i)
+		b.Set(i)
 		st.post(t, i.ID, fmt.Sprintf("first word of %d.", n+1))
 		st.post(t, i.ID, fmt.Sprintf("second word of %d.", n+1))
 	}

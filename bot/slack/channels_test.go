@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,38 +12,6 @@ import (
 	"github.com/certmedic/certmedic/bot/bottest"
 	"github.com/certmedic/certmedic/commands"
 )
-
-// book is Incidents for tests.
-type book struct {
-	mu      sync.Mutex
-	all     map[string]bot.Incident
-	changed chan struct{}
-}
-
-func newBook() *book { return &book{all: map[string]bot.Incident{}, changed: make(chan struct{}, 1)} }
-
-func (b *book) set(i bot.Incident) {
-	b.mu.Lock()
-	i.Card = commands.Reply{State: commands.StateCritical, Headline: i.Topic, Incident: i.ID}
-	b.all[i.ID] = i
-	b.mu.Unlock()
-	select {
-	case b.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (b *book) Incidents(context.Context) ([]bot.Incident, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var all []bot.Incident
-	for _, i := range b.all {
-		all = append(all, i)
-	}
-	return all, nil
-}
-
-func (b *book) Changed(context.Context) <-chan struct{} { return b.changed }
 
 func (st *stand) post(t testing.TB, room, headline string) {
 	t.Helper()
@@ -57,11 +24,11 @@ func (st *stand) post(t testing.TB, room, headline string) {
 // pinned card and commander; its room is heard there; it is archived at the end.
 func TestIncidentChannel(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	f.Fail("conversations.create", "500", "name_taken") // somebody else has inc-7
 	st := start(t, f, nil, Options{Incidents: b, Archive: true, ArchiveAfter: 50 * time.Millisecond})
 	i := bot.Incident{ID: "INC-7", Topic: "INC-7 SEV2 investigating: <!channel> & images", Open: true, Updated: time.Now()}
-	b.set(i)
+	b.Set(i)
 	st.post(t, "INC-7", "declared.")
 	until(t, "the channel", func() bool { c, ok := f.Channel("inc-7-2"); return ok && len(c.Pins) == 1 && c.Topic != "" })
 	c, _ := f.Channel("inc-7-2")
@@ -75,7 +42,7 @@ func TestIncidentChannel(t *testing.T) {
 		t.Errorf("asked %+v", q)
 	}
 	i.Topic, i.Commander = "INC-7 SEV1 identified: images", commands.Person{ID: "slack:" + bottest.SlackUser("ana"), Name: "ana", Platform: "slack"}
-	b.set(i)
+	b.Set(i)
 	until(t, "the edited card", func() bool {
 		c, _ = f.Channel(c.ID)
 		return c.Topic == i.Topic && c.Members[bottest.SlackUser("ana")] && strings.Contains(f.Seen("ben", c.ID), "SEV1 identified")
@@ -85,7 +52,7 @@ func TestIncidentChannel(t *testing.T) {
 	}
 	i.Open, i.Updated = false, time.Now()
 	st.post(t, "INC-7", "closed.")
-	b.set(i)
+	b.Set(i)
 	until(t, "archived", func() bool { c, _ = f.Channel(c.ID); return c.Archived })
 	if !strings.Contains(f.Seen("ben", c.ID), "closed.") {
 		t.Error("the last word is not there")
@@ -96,10 +63,10 @@ func TestIncidentChannel(t *testing.T) {
 // was written down, finds its own channel again.
 func TestChannelOnce(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	f.Fail("conversations.create", "lost")
 	st := start(t, f, nil, Options{Incidents: b})
-	b.set(bot.Incident{ID: "INC-8", Topic: "t", Open: true, Updated: time.Now()})
+	b.Set(bot.Incident{ID: "INC-8", Topic: "t", Open: true, Updated: time.Now()})
 	until(t, "the card", func() bool { c, ok := f.Channel("inc-8"); return ok && len(c.Pins) == 1 })
 	if _, two := f.Channel("inc-8-2"); two || st.Status().Error != "" {
 		t.Errorf("a second channel was made: %v; %+v", two, st.Status())
@@ -112,10 +79,10 @@ func TestDegrade(t *testing.T) {
 	f := bottest.NewSlack(t)
 	f.Lack("conversations.create")
 	f.Lack("users.info")
-	b := newBook()
+	b := bottest.NewBook()
 	st := start(t, f, nil, Options{Incidents: b})
-	b.set(bot.Incident{ID: "INC-3", Topic: "t", Open: true, Updated: time.Now()})
-	b.set(bot.Incident{ID: "INC-4", Topic: "t", Open: true, Updated: time.Now()})
+	b.Set(bot.Incident{ID: "INC-3", Topic: "t", Open: true, Updated: time.Now()})
+	b.Set(bot.Incident{ID: "INC-4", Topic: "t", Open: true, Updated: time.Now()})
 	st.post(t, "main", "both rooms.")
 	st.sees(t, "ben", main, "both rooms.")
 	st.post(t, "INC-3", "both rooms.")
@@ -218,12 +185,12 @@ func TestRemoved(t *testing.T) {
 // channel, one, with its card.
 func TestManyIncidents(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	f.Fail("conversations.create", "500", "lost", "429", "lost", "500")
 	f.Fail("pins.add", "500", "429")
 	start(t, f, nil, Options{Incidents: b})
 	for i := range 50 {
-		b.set(bot.Incident{ID: fmt.Sprintf("INC-%d", i+1), Topic: "t", Open: true, Updated: time.Now()})
+		b.Set(bot.Incident{ID: fmt.Sprintf("INC-%d", i+1), Topic: "t", Open: true, Updated: time.Now()})
 	}
 	until(t, "50 channels", func() bool {
 		n := 0

@@ -60,9 +60,9 @@ func TestChaos(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	st := start(t, f, nil, Options{Incidents: b})
-	b.set(outage("INC-1"))
+	b.Set(outage("INC-1"))
 	c := st.channel(t, "inc-1")
 	methods := []string{"chat.postMessage", "chat.update", "conversations.setTopic", "conversations.history", "users.info", "apps.connections.open", "conversations.list"}
 	var lines, posts []string

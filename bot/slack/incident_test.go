@@ -42,11 +42,11 @@ func TestFurniture(t *testing.T) {
 	f.Group("S0ONCALL", "tls-oncall", "dan", "eve", "fay", "hal") // more than usergroups.list tells
 	f.Group("S0EDGE", "edge-team", "ivy")
 	f.Fail("bookmarks.add", "lost")
-	b := newBook()
+	b := bottest.NewBook()
 	st := start(t, f, nil, Options{Incidents: b, Site: "https://certmedic.example.org", Oncall: "S0ONCALL",
 		TeamGroups: func(team string) []string { return map[string][]string{"edge": {"@edge-team"}}[team] }})
 	i := outage("INC-7")
-	b.set(i)
+	b.Set(i)
 	var c bottest.SlackChannel
 	until(t, "people and bookmarks", func() bool {
 		c, _ = f.Channel("inc-7")
@@ -75,13 +75,13 @@ func TestFurniture(t *testing.T) {
 		t.Errorf("welcomed %d times", n)
 	}
 	i.Runbook = "https://wiki.example.org/moved"
-	b.set(i)
+	b.Set(i)
 	until(t, "the runbook is corrected", func() bool { c, _ = f.Channel("inc-7"); return c.Marks[2].Link == i.Runbook })
 	if len(c.Marks) != 3 {
 		t.Errorf("bookmarks %+v", c.Marks)
 	}
 	i.Commander = slackPerson("ben")
-	b.set(i)
+	b.Set(i)
 	until(t, "the new commander", func() bool { c, _ = f.Channel("inc-7"); return c.Members[bottest.SlackUser("ben")] })
 }
 
@@ -89,17 +89,17 @@ func TestFurniture(t *testing.T) {
 // what was said there anyhow, through restarts.
 func TestMilestones(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	o := Options{Incidents: b, Settle: 60 * time.Millisecond}
 	st := start(t, f, nil, o)
 	i := outage("INC-4")
-	b.set(i)
+	b.Set(i)
 	st.sees(t, "ben", main, "INC-4 is worked on in a channel of its own")
 	i.Severity = 1
-	b.set(i)
+	b.Set(i)
 	st.sees(t, "ben", main, "INC-4 is SEV1 now, was SEV2; it is investigating: images do not load")
 	i.Status = "monitoring"
-	b.set(i)
+	b.Set(i)
 	st.sees(t, "ben", main, "INC-4 is monitoring now: images do not load")
 	notes := st.notes.Cut()
 	st.stop()
@@ -108,11 +108,11 @@ func TestMilestones(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.Status = "resolved"
-	b.set(i)
+	b.Set(i)
 	until(t, "it is known", func() bool { c, _ := st.channelOf("INC-4"); return c.Told == "SEV1 resolved" })
 	i.Status, i.Open = "closed", false
 	time.Sleep(20 * time.Millisecond)
-	b.set(i)
+	b.Set(i)
 	seen := f.Seen("ben", main)
 	for _, w := range []string{"channel of its own", "SEV1 now", "monitoring now"} {
 		if strings.Count(seen, w) != 1 {
@@ -140,9 +140,9 @@ func draftOf(word string) commands.Reply {
 func TestCanvas(t *testing.T) {
 	for _, somebodys := range []bool{false, true} {
 		f := bottest.NewSlack(t)
-		b := newBook()
+		b := bottest.NewBook()
 		st := start(t, f, nil, Options{Incidents: b})
-		b.set(outage("INC-7"))
+		b.Set(outage("INC-7"))
 		c := st.channel(t, "inc-7")
 		if somebodys {
 			f.Clutter(c.ID)
@@ -188,10 +188,10 @@ func TestFreePlan(t *testing.T) {
 				f.Fail("conversations.canvases.create", slices.Repeat([]string{"team_tier_cannot_create_channel_canvases"}, 100)...)
 				f.Fail("bookmarks.add", slices.Repeat([]string{"too_many_bookmarks"}, 100)...)
 			}
-			b := newBook()
+			b := bottest.NewBook()
 			st := start(t, f, nil, Options{Incidents: b, Oncall: "tls-oncall", Site: "https://c.example.org"})
-			b.set(outage("INC-7"))
-			b.set(outage("INC-8"))
+			b.Set(outage("INC-7"))
+			b.Set(outage("INC-8"))
 			until(t, "two channels", func() bool {
 				_, ok := f.Channel("inc-8")
 				c, ok7 := f.Channel("inc-7")
@@ -234,13 +234,13 @@ func TestReopened(t *testing.T) {
 	for _, refused := range []string{"", "not_in_channel"} {
 		t.Run("refused "+refused, func(t *testing.T) {
 			f := bottest.NewSlack(t)
-			b := newBook()
+			b := bottest.NewBook()
 			st := start(t, f, nil, Options{Incidents: b, Archive: true, ArchiveAfter: 30 * time.Millisecond, Settle: 20 * time.Millisecond})
 			i := outage("INC-5")
-			b.set(i)
+			b.Set(i)
 			old := st.channel(t, "inc-5")
 			i.Open, i.Status, i.Updated = false, "closed", time.Now()
-			b.set(i)
+			b.Set(i)
 			until(t, "archived", func() bool { c, _ := f.Channel(old.ID); return c.Archived })
 			st.post(t, "INC-5", "said while it was archived.")
 			if refused != "" {
@@ -249,7 +249,7 @@ func TestReopened(t *testing.T) {
 				f.Fail("conversations.unarchive", "500", "429")
 			}
 			i.Open, i.Status, i.Updated = true, "investigating", time.Now()
-			b.set(i)
+			b.Set(i)
 			name := "inc-5"
 			if refused != "" {
 				name = "inc-5-2"
@@ -269,7 +269,7 @@ func TestReopened(t *testing.T) {
 			}
 			st.sees(t, "ben", main, "INC-5 is investigating now")
 			i.Open, i.Status, i.Updated = false, "closed", time.Now()
-			b.set(i)
+			b.Set(i)
 			until(t, "archived again", func() bool { c, _ := f.Channel(name); return c.Archived })
 		})
 	}
@@ -278,10 +278,10 @@ func TestReopened(t *testing.T) {
 // TestLastWords: a channel is archived only when all that was to be said there is.
 func TestLastWords(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	st := start(t, f, nil, Options{Incidents: b, Archive: true, ArchiveAfter: time.Millisecond, Every: 25 * time.Millisecond})
 	i := outage("INC-6")
-	b.set(i)
+	b.Set(i)
 	c := st.channel(t, "inc-6")
 	for n := range 25 {
 		st.post(t, "INC-6", fmt.Sprintf("word-%d.", n))
@@ -299,7 +299,7 @@ func TestLastWords(t *testing.T) {
 		}
 	}
 	i.Open, i.Status, i.Updated = false, "closed", time.Now().Add(-time.Second)
-	b.set(i)
+	b.Set(i)
 	until(t, "archived", func() bool { c, _ = f.Channel(c.ID); return c.Archived })
 	for n := range 25 {
 		if w := fmt.Sprintf("word-%d.", n); strings.Count(f.Seen("ben", c.ID), w) != 1 {

@@ -75,10 +75,10 @@ func (p *pins) pinned(channel, ts string) (commands.Pin, bool) {
 }
 
 // pinStand is an adapter with one open incident and its channel.
-func pinStand(t *testing.T, f *bottest.Slack, o Options) (*stand, *pins, *book, string) {
+func pinStand(t *testing.T, f *bottest.Slack, o Options) (*stand, *pins, *bottest.Book, string) {
 	t.Helper()
-	b := newBook()
-	b.set(bot.Incident{ID: "INC-7", Title: "images", Topic: "t", Open: true, Updated: time.Now()})
+	b := bottest.NewBook()
+	b.Set(bot.Incident{ID: "INC-7", Title: "images", Topic: "t", Open: true, Updated: time.Now()})
 	ps := newPins()
 	o.Pins, o.Incidents = ps, b
 	st := start(t, f, nil, o)
@@ -231,8 +231,8 @@ func TestWhichIncident(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewSlack(t)
 	st, ps, b, _ := pinStand(t, f, Options{})
-	b.set(bot.Incident{ID: "INC-8", Title: "docs <!channel>", Topic: "t", Open: true, Updated: time.Now()})
-	b.set(bot.Incident{ID: "INC-9", Title: "secret", Topic: "t", Open: true, Private: true, People: []commands.Person{{ID: "slack:" + bottest.SlackUser("ben")}}})
+	b.Set(bot.Incident{ID: "INC-8", Title: "docs <!channel>", Topic: "t", Open: true, Updated: time.Now()})
+	b.Set(bot.Incident{ID: "INC-9", Title: "secret", Topic: "t", Open: true, Private: true, People: []commands.Person{{ID: "slack:" + bottest.SlackUser("ben")}}})
 	ts := f.Write("carl", main, "", "where does this belong")
 	f.Deliver("interactive", f.Shortcut("ana", main, ts))
 	st.sees(t, "ana", main, "2 incidents are open. On which timeline")

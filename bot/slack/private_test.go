@@ -27,8 +27,8 @@ func TestPrivateChannel(t *testing.T) {
 	f := bottest.NewSlack(t)
 	f.Group("S0ONCALL", "tls-oncall", "carl")
 	f.Fail("conversations.create", "lost")
-	b := newBook()
-	b.set(private("INC-9"))
+	b := bottest.NewBook()
+	b.Set(private("INC-9"))
 	st := start(t, f, nil, Options{Incidents: b, Oncall: "S0ONCALL", TeamGroups: func(string) []string { return []string{"tls-oncall"} }, Site: "https://c.example.org", Settle: 1})
 	c := st.channel(t, "inc-9")
 	if _, two := f.Channel("inc-9-2"); two {
@@ -42,14 +42,14 @@ func TestPrivateChannel(t *testing.T) {
 	say("main", "whisper-1")
 	say("INC-9", "whisper-2")
 	say("INC-8", "whisper-3") // of a room that is not its own
-	b.set(outage("INC-8"))
+	b.Set(outage("INC-8"))
 	st.channel(t, "inc-8")
 	st.sees(t, "ana", c.ID, "whisper-2")
 	st.types(t, "ana", c.ID, "/public whisper-4")
 	st.sees(t, "ben", c.ID, "public: whisper-4")
 	i := private("INC-9")
 	i.Status, i.Severity = "resolved", 1
-	b.set(i)
+	b.Set(i)
 	st.post(t, "INC-8", "other word.")
 	c8, _ := f.Channel("inc-8")
 	st.sees(t, "carl", c8.ID, "other word.")
@@ -87,8 +87,8 @@ func (answers) Complete(context.Context, string, string) []string { return nil }
 // of its people, is answered to them alone.
 func TestPrivateAnswers(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
-	b.set(private("INC-9"))
+	b := bottest.NewBook()
+	b.Set(private("INC-9"))
 	rooms := bot.New(bot.Options{Desk: answers{Headline: "whisper-5", Public: true, Incident: "INC-9"}, Log: bottest.NewLog()})
 	st := start(t, f, rooms, Options{Incidents: b})
 	st.channel(t, "inc-9")
@@ -110,8 +110,8 @@ func TestPrivateAnswers(t *testing.T) {
 func TestPrivateWithoutChannel(t *testing.T) {
 	f := bottest.NewSlack(t)
 	f.Fail("conversations.create", "missing_scope", "restricted_action")
-	b := newBook()
-	b.set(private("INC-9"))
+	b := bottest.NewBook()
+	b.Set(private("INC-9"))
 	st := start(t, f, nil, Options{Incidents: b, Retry: time.Millisecond})
 	until(t, "the operator is told", func() bool {
 		return strings.Contains(strings.Join(st.Status().Notes, " "), "private incidents get no channels")
@@ -132,7 +132,7 @@ func TestPrivateWithoutChannel(t *testing.T) {
 // more is not said.
 func TestUnknownIsPrivate(t *testing.T) {
 	f := bottest.NewSlack(t)
-	st := start(t, f, nil, Options{Incidents: newBook()})
+	st := start(t, f, nil, Options{Incidents: bottest.NewBook()})
 	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Headline: "of long ago.", Public: true, Incident: "INC-1"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +154,8 @@ func TestPrivateWrongRecord(t *testing.T) {
 		if err := notes.Put(t.Context(), note("chan/INC-9", []byte(record))); err != nil {
 			t.Fatal(err)
 		}
-		b := newBook()
-		b.set(private("INC-9"))
+		b := bottest.NewBook()
+		b.Set(private("INC-9"))
 		st := start(t, f, nil, Options{Incidents: b, Notes: notes})
 		st.post(t, "INC-9", "whisper-7")
 		until(t, "the room is followed to its end", func() bool {

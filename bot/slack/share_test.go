@@ -71,9 +71,9 @@ func TestShare(t *testing.T) {
 func TestStaleButtons(t *testing.T) {
 	t.Parallel()
 	f := bottest.NewSlack(t)
-	b := newBook()
+	b := bottest.NewBook()
 	i := bot.Incident{ID: "INC-7", Topic: "t", Open: true, Updated: time.Now()}
-	b.set(i)
+	b.Set(i)
 	st := start(t, f, nil, Options{Incidents: b})
 	post := func(headline string, buttons ...commands.Button) {
 		t.Helper()
@@ -94,7 +94,7 @@ func TestStaleButtons(t *testing.T) {
 		t.Fatal("no button before")
 	}
 	i.Open = false
-	b.set(i)
+	b.Set(i)
 	post("closed.", show)
 	until(t, "the buttons go", func() bool { return f.Button("ana", room, "Close") == nil })
 	if f.Button("ana", room, "Timeline") == nil || f.Button("ana", room, "Stop") == nil {

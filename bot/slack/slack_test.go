@@ -3,11 +3,9 @@ package slack
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,8 +38,7 @@ func start(t testing.TB, f *bottest.Slack, rooms *bot.Rooms, o Options) *stand {
 	t.Helper()
 	st := &stand{f: f, rooms: rooms}
 	if rooms == nil {
-		st.desk = bottest.NewDesk()
-		st.rooms = bot.New(bot.Options{Desk: st.desk, Log: bottest.NewLog(), Answer: 50 * time.Millisecond})
+		st.rooms, st.desk = bottest.NewRooms()
 	}
 	if o.Notes == nil {
 		o.Notes = bottest.NewNotes()
@@ -57,7 +54,7 @@ func start(t testing.TB, f *bottest.Slack, rooms *bot.Rooms, o Options) *stand {
 			*d = def
 		}
 	}
-	o.Log = slog.New(slog.NewTextHandler(logTo{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	o.Log = bottest.Logger(t, bottest.SlackAppToken, bottest.SlackBotToken, bottest.SlackSecret)
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -68,53 +65,15 @@ func start(t testing.TB, f *bottest.Slack, rooms *bot.Rooms, o Options) *stand {
 		t.Cleanup(srv.Close)
 		f.Events = srv.URL + "/slack/events"
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	var once sync.Once
-	st.stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("run: %v", err)
-			}
-			bounded, done := context.WithTimeout(context.Background(), bottest.Wait)
-			defer done()
-			if err := s.Close(bounded); err != nil {
-				t.Errorf("close: %v", err)
-			}
-		})
-	}
-	t.Cleanup(st.stop)
-	until(t, "the room is followed", func() bool { ns, _ := o.Notes.List(ctx, bot.CursorKey("main")); return len(ns) == 1 })
+	st.stop = bottest.Live(t, s, o.Notes)
 	return st
 }
 
-type logTo struct{ t testing.TB }
-
-func (l logTo) Write(b []byte) (int, error) {
-	defer func() { _ = recover() }() // after the test's end
-	l.t.Log(strings.TrimSpace(string(b)))
-	return len(b), nil
-}
-
-// until waits for something to be so.
-func until(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(bottest.Wait); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: it does not happen", what)
-		}
-	}
-}
+var until = bottest.Until
 
 func (st *stand) sees(t testing.TB, who, channel, words string) {
 	t.Helper()
-	for end := time.Now().Add(bottest.Wait); !strings.Contains(st.f.Seen(who, channel), words); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s does not see %q, but:\n%s", who, words, st.f.Seen(who, channel))
-		}
-	}
+	bottest.See(t, st.f, who, channel, words)
 }
 
 func (st *stand) types(t testing.TB, who, channel, line string) {
@@ -223,15 +182,7 @@ func TestKillBetweenAckAndWork(t *testing.T) {
 	if n := next.desk.Count("/public behind it"); n != 1 {
 		t.Errorf("done %d times", n)
 	}
-	until(t, "all done", func() bool {
-		es, _ := next.in.All(context.Background())
-		for _, e := range es {
-			if e.Done.IsZero() {
-				return false
-			}
-		}
-		return len(es) == 2
-	})
+	bottest.AllDone(t, next.in, 2)
 }
 
 // TestNotRecordedNotAcknowledged: a delivery that cannot be written down is
@@ -284,18 +235,7 @@ func TestOutage(t *testing.T) {
 	f.Refresh()
 	st.types(t, "ana", main, "/public after the refresh")
 	st.sees(t, "ana", main, "public: after the refresh")
-	seen, at := f.Seen("ben", main), 0
-	for i := range 21 {
-		w := fmt.Sprintf("alert %02d.", i)
-		if n := strings.Count(seen, w); n != 1 {
-			t.Errorf("%q stands %d times", w, n)
-		}
-		if j := strings.Index(seen, w); j < at {
-			t.Errorf("%q is out of order", w)
-		} else {
-			at = j
-		}
-	}
+	bottest.InOrder(t, f.Seen("ben", main), "alert %02d.", 21)
 	if strings.Contains(fmt.Sprint(st.Status()), "xoxb") || strings.Contains(fmt.Sprint(st.Status()), "ticket=") {
 		t.Errorf("a secret stands in the status: %+v", st.Status())
 	}

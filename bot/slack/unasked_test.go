@@ -30,8 +30,8 @@ func (st *stand) tell(t *testing.T, room, to, headline string) {
 // person of another platform is not said.
 func TestUnasked(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
-	b.set(outage("INC-7"))
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
 	st := start(t, f, nil, Options{Incidents: b})
 	c := st.channel(t, "inc-7")
 	for _, to := range []string{"web:" + bottest.SlackUser("ana"), "discord:1", "slack:", "slack:<!channel>", "slack:U0NOBODY"} {
@@ -70,8 +70,8 @@ func TestUnasked(t *testing.T) {
 // restarts; the button works there, is used up, and goes with the incident.
 func TestUnaskedDirect(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
-	b.set(outage("INC-7"))
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
 	st := start(t, f, nil, Options{Incidents: b})
 	c := st.channel(t, "inc-7")
 	f.Leave("ben", c.ID)
@@ -81,6 +81,7 @@ func TestUnaskedDirect(t *testing.T) {
 	if strings.Contains(f.Seen("ben", c.ID), "You are in charge.") {
 		t.Error("it is said in the channel too")
 	}
+	until(t, "that it was said is on the record", func() bool { return st.Status().Waiting == 0 })
 	notes := st.notes.Cut()
 	st.stop()
 	st = start(t, f, st.rooms, Options{Incidents: b, Notes: notes})
@@ -98,7 +99,7 @@ func TestUnaskedDirect(t *testing.T) {
 	until(t, "the second word", func() bool { return f.Button("ben", own, "Resolve") != nil })
 	i := outage("INC-7")
 	i.Open, i.Status = false, "resolved"
-	b.set(i)
+	b.Set(i)
 	st.post(t, "INC-7", "It is over.")
 	until(t, "the useless button goes", func() bool { return f.Button("ben", own, "Resolve") == nil })
 	if f.Button("ben", own, "Show") == nil {
@@ -111,8 +112,8 @@ func TestUnaskedDirect(t *testing.T) {
 // is told nothing.
 func TestUnaskedPrivate(t *testing.T) {
 	f := bottest.NewSlack(t)
-	b := newBook()
-	b.set(private("INC-9"))
+	b := bottest.NewBook()
+	b.Set(private("INC-9"))
 	rooms := bot.New(bot.Options{Desk: bottest.NewDesk(), Log: bottest.NewLog(), MayRead: func(_ context.Context, room, person string) bool {
 		return room == "main" || person != slackPerson("carl").ID
 	}})
