@@ -46,6 +46,7 @@ type CourierOptions struct {
 	Every   time.Duration // it looks at least so often; default 15 s
 	Retry   time.Duration // the first pause after a failure, doubled up to 60 times that; default 5 s
 	Limit   time.Duration // of one errand; default 1 min
+	GiveUp  time.Duration // an errand that is not done for so long has failed; 0: never (see Judge)
 }
 
 // Courier does errands.
@@ -118,23 +119,22 @@ func (c *Courier) Err() error {
 	return c.err
 }
 
-// Status says how much waits, since when, and what the last failure was. words
-// are those of an error that may be shown.
-func (c *Courier) Status(words func(error) string) Waiting {
+// Status says how much waits, since when, and what the last failure was.
+func (c *Courier) Status() Waiting {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := Waiting{Waiting: c.waits, Since: c.since, Failed: c.lastFailed}
 	if c.lastErr != nil {
-		w.Error = words(c.lastErr)
+		w.Error = TroubleText(c.lastErr)
 	}
 	return w
 }
 
 // Failed notes a failure that was settled for good, so that Do returns none.
-func (c *Courier) Failed(err error) {
+func (c *Courier) Failed(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lastErr, c.lastFailed = err, c.o.Now().UTC()
+	c.lastErr, c.lastFailed = &Trouble{Text: text}, c.o.Now().UTC()
 }
 
 // start begins the first errand of each lane that may go, and returns how long

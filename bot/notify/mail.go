@@ -287,12 +287,12 @@ func (t *Mail) words(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
-	trouble := &Trouble{Text: t.SMTP.Host + ": " + words(err)}
+	trouble := &Trouble{Text: t.SMTP.Host + ": " + bot.TroubleText(err)}
 	switch text := err.Error(); {
 	case errors.As(err, &said) && said.Code/100 == 4:
 		trouble.Text = fmt.Sprintf("%s does not take it now: %s", t.SMTP.Host, answer(said))
 	case errors.As(err, &said) && said.Code == 535, strings.Contains(text, "SMTP A"):
-		trouble.Final, trouble.Text, trouble.Next = true, t.SMTP.Host+" refuses the login: "+strings.TrimPrefix(words(err), "connect: "), "See that updates.smtp.user and SMTP_PASSWORD are right, and restart certmedic."
+		trouble.Final, trouble.Text, trouble.Next = true, t.SMTP.Host+" refuses the login: "+strings.TrimPrefix(bot.TroubleText(err), "connect: "), "See that updates.smtp.user and SMTP_PASSWORD are right, and restart certmedic."
 	case errors.As(err, &said) && said.Code/100 == 5:
 		trouble.Final, trouble.Text, trouble.Next = true, fmt.Sprintf("%s refuses it: %s", t.SMTP.Host, answer(said)), "Ask who looks after "+t.SMTP.Host+" why, with that number."
 	case strings.Contains(text, "does not support STARTTLS"):

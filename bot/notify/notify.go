@@ -11,12 +11,7 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"net/url"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/certmedic/certmedic/bot"
@@ -38,14 +33,7 @@ type Receipt struct {
 }
 
 // Trouble is an error with words for people.
-type Trouble struct {
-	Text  string        // what is wrong, without an address's secrets
-	Next  string        // what to do
-	Final bool          // trying again does not help
-	After time.Duration // try again after that; 0: by itself
-}
-
-func (t *Trouble) Error() string { return t.Text }
+type Trouble = bot.Trouble
 
 // Desk is what is needed of commands.Desk.
 type Desk interface {
@@ -78,14 +66,11 @@ func New(o Options) *Office {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	if o.GiveUp <= 0 {
 		o.GiveUp = 24 * time.Hour
 	}
 	f := &Office{o: o}
-	f.courier = bot.NewCourier(bot.CourierOptions{Errands: f.errands, Now: o.Now, Log: o.Log, Retry: o.Retry, Every: o.Every})
+	f.courier = bot.NewCourier(bot.CourierOptions{Errands: f.errands, Now: o.Now, Log: o.Log, Retry: o.Retry, Every: o.Every, GiveUp: o.GiveUp})
 	return f
 }
 
@@ -93,7 +78,7 @@ func New(o Options) *Office {
 func (f *Office) Run(ctx context.Context, changed <-chan struct{}) { f.courier.Run(ctx, changed) }
 
 // Status says how many deliveries wait, since when, and the last failure.
-func (f *Office) Status() bot.Waiting { return f.courier.Status(words) }
+func (f *Office) Status() bot.Waiting { return f.courier.Status() }
 
 // errands are the deliveries to be made, a lane for each target.
 func (f *Office) errands(ctx context.Context) ([]bot.Errand, error) {
@@ -102,7 +87,7 @@ func (f *Office) errands(ctx context.Context) ([]bot.Errand, error) {
 	for _, m := range all {
 		es = append(es, bot.Errand{Key: m.Key, Lane: m.Target, Since: m.Since, Do: func(ctx context.Context) error { return f.deliver(ctx, m) },
 			Late: func(err error, again time.Time) {
-				f.o.Desk.Delayed(m, commands.Outcome{Text: words(err), Next: next(err, m)}, again, f.o.Post)
+				f.o.Desk.Delayed(m, commands.Outcome{Text: bot.TroubleText(err), Next: next(err, m)}, again, f.o.Post)
 			}})
 	}
 	return es, err
@@ -116,23 +101,19 @@ func (f *Office) deliver(ctx context.Context, m commands.Dispatch) error {
 		return f.settle(ctx, m, commands.Outcome{Failed: true, Text: "the configuration has no target " + m.Target, Next: "Add it under updates.targets and restart certmedic. Then: " + retry(m)})
 	}
 	got, err := t.Deliver(ctx, m)
-	var trouble *Trouble
-	switch {
-	case err == nil:
+	if err == nil {
 		return f.settle(ctx, m, commands.Outcome{Text: got.Text + " at " + clock(f.o.Now(), m.At), Ref: got.Ref, Open: got.Open})
-	case errors.As(err, &trouble) && trouble.Final:
-		return f.settle(ctx, m, commands.Outcome{Failed: true, Text: words(err), Next: next(err, m)})
-	case f.o.Now().Sub(m.Since) > f.o.GiveUp:
-		return f.settle(ctx, m, commands.Outcome{Failed: true, Text: fmt.Sprintf("given up after %s: %s", f.o.GiveUp, words(err)), Next: next(err, m)})
-	case trouble != nil && trouble.After > 0:
-		return &bot.Later{After: trouble.After, Err: err}
 	}
-	return err
+	failed, again := f.courier.Judge(err, m.Since)
+	if again != nil {
+		return again
+	}
+	return f.settle(ctx, m, commands.Outcome{Failed: true, Text: failed, Next: next(err, m)})
 }
 
 func (f *Office) settle(ctx context.Context, m commands.Dispatch, o commands.Outcome) error {
 	if o.Failed {
-		f.courier.Failed(&Trouble{Text: o.Text})
+		f.courier.Failed(o.Text)
 	}
 	return f.o.Desk.Dispatched(context.WithoutCancel(ctx), m, o, f.o.Post)
 }
@@ -149,25 +130,6 @@ func clock(t, update time.Time) string {
 
 func retry(m commands.Dispatch) string {
 	return "/incident update retry " + m.Incident + " " + m.Update
-}
-
-// words are an error without the address that was asked: it may hold a secret.
-func words(err error) string {
-	var trouble *Trouble
-	if errors.As(err, &trouble) {
-		return trouble.Text
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer in time"
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return "the connection was lost"
-	}
-	return strings.TrimSpace(err.Error())
 }
 
 // next is what to do after an error.

@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/bot"
@@ -38,15 +36,7 @@ type Tracker interface {
 }
 
 // Trouble is an error with words for people.
-type Trouble struct {
-	Text  string
-	Next  string        // what to do
-	Final bool          // trying again does not help
-	None  bool          // it is known that nothing was made
-	After time.Duration // try again after that; 0: by itself
-}
-
-func (t *Trouble) Error() string { return t.Text }
+type Trouble = bot.Trouble
 
 // Desk is what is needed of commands.Desk.
 type Desk interface {
@@ -83,9 +73,6 @@ func New(o Options) *Clerk {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	if o.GiveUp <= 0 {
 		o.GiveUp = 24 * time.Hour
 	}
@@ -93,7 +80,7 @@ func New(o Options) *Clerk {
 		o.Settle = time.Minute
 	}
 	c := &Clerk{o: o}
-	c.courier = bot.NewCourier(bot.CourierOptions{Errands: c.errands, Now: o.Now, Log: o.Log, Retry: o.Retry, Every: o.Every})
+	c.courier = bot.NewCourier(bot.CourierOptions{Errands: c.errands, Now: o.Now, Log: o.Log, Retry: o.Retry, Every: o.Every, GiveUp: o.GiveUp})
 	return c
 }
 
@@ -101,7 +88,7 @@ func New(o Options) *Clerk {
 func (c *Clerk) Run(ctx context.Context, changed <-chan struct{}) { c.courier.Run(ctx, changed) }
 
 // Status says how many items wait to be made, since when, and the last failure.
-func (c *Clerk) Status() bot.Waiting { return c.courier.Status(words) }
+func (c *Clerk) Status() bot.Waiting { return c.courier.Status() }
 
 // errands are what is to be made, then what is to be read, a lane for each tracker.
 func (c *Clerk) errands(ctx context.Context) ([]bot.Errand, error) {
@@ -114,7 +101,7 @@ func (c *Clerk) errands(ctx context.Context) ([]bot.Errand, error) {
 		}
 		made = append(made, bot.Errand{Key: e.Key, Lane: e.Tracker, Since: e.Asked, Do: func(ctx context.Context) error { return c.make(ctx, e) },
 			Late: func(err error, again time.Time) {
-				c.o.Desk.ExportDelayed(e, commands.Exported{Text: words(err), Next: next(err, e)}, again, c.o.Post)
+				c.o.Desk.ExportDelayed(e, commands.Exported{Text: bot.TroubleText(err), Next: next(err, e)}, again, c.o.Post)
 			}})
 	}
 	return append(made, read...), err
@@ -128,24 +115,20 @@ func (c *Clerk) make(ctx context.Context, e commands.Export) error {
 	}
 	p, err := c.place(ctx, t, e)
 	p.Ref, p.URL = short(bot.Clean(p.Ref), 120), webAddress(p.URL)
-	var trouble *Trouble
-	switch {
-	case err == nil:
+	if err == nil {
 		return c.settle(ctx, e, commands.Exported{Ref: p.Ref, URL: p.URL})
-	case errors.As(err, &trouble) && trouble.Final:
-		return c.settle(ctx, e, commands.Exported{Failed: true, Text: words(err), Next: next(err, e)})
-	case c.o.Now().Sub(e.Asked) > c.o.GiveUp:
-		return c.settle(ctx, e, commands.Exported{Failed: true, Text: fmt.Sprintf("given up after %s: %s", c.o.GiveUp, words(err)), Next: next(err, e)})
-	case trouble != nil && trouble.After > 0:
-		return &bot.Later{After: trouble.After, Err: err}
 	}
-	return err
+	failed, again := c.courier.Judge(err, e.Asked)
+	if again != nil {
+		return again
+	}
+	return c.settle(ctx, e, commands.Exported{Failed: true, Text: failed, Next: next(err, e)})
 }
 
 func (c *Clerk) settle(ctx context.Context, e commands.Export, o commands.Exported) error {
 	ctx = context.WithoutCancel(ctx)
 	if o.Failed {
-		c.courier.Failed(&Trouble{Text: o.Text})
+		c.courier.Failed(o.Text)
 	}
 	if err := c.o.Desk.Exported(ctx, e, o, c.o.Post); err != nil {
 		return err
@@ -199,27 +182,11 @@ func (c *Clerk) read(ctx context.Context, e commands.Export) error {
 	case err == nil:
 		return c.o.Desk.Saw(ctx, e, s, c.o.Post)
 	case errors.As(err, &trouble) && trouble.Final:
-		return c.o.Desk.Unread(ctx, e, commands.Exported{Text: words(err), Next: trouble.Next}, c.o.Post)
+		return c.o.Desk.Unread(ctx, e, commands.Exported{Text: bot.TroubleText(err), Next: trouble.Next}, c.o.Post)
 	case trouble != nil && trouble.After > 0:
 		return &bot.Later{After: trouble.After, Err: err}
 	}
 	return err
-}
-
-// words are an error without the address that was asked.
-func words(err error) string {
-	var trouble *Trouble
-	if errors.As(err, &trouble) {
-		return trouble.Text
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer in time"
-	}
-	return strings.TrimSpace(err.Error())
 }
 
 // next is what to do after an error.
