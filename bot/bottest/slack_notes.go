@@ -95,3 +95,12 @@ func (n *Notes) List(_ context.Context, prefix string) ([]bot.Note, error) {
 	slices.SortFunc(all, func(a, b bot.Note) int { return strings.Compare(a.Key, b.Key) })
 	return all, nil
 }
+
+// All are the keys that are there.
+func (n *Notes) All() (keys []string) {
+	ns, _ := n.List(context.Background(), "")
+	for _, one := range ns {
+		keys = append(keys, one.Key)
+	}
+	return keys
+}

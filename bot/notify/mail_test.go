@@ -112,7 +112,7 @@ func TestMail(t *testing.T) {
 				t.Errorf("%d connections for 3 updates", s.Dials())
 			}
 			if !x.said("U-1 of INC-1, mail board: taken by 127.0.0.1 for 2 addresses at ", " UTC.") {
-				t.Errorf("the room heard:\n%s", x.heard())
+				t.Errorf("the room heard:\n%s", x.Heard())
 			}
 			if d := us[0].Deliveries[0]; d.State != incident.DeliveryDone || !strings.HasPrefix(d.Text, "taken by 127.0.0.1 for 2 addresses at ") {
 				t.Errorf("on the record: %+v", d)
@@ -171,7 +171,7 @@ func TestMailFaults(t *testing.T) {
 				t.Errorf("on the record: %+v", us[0].Deliveries)
 			}
 			if !x.said(c.says...) {
-				t.Errorf("the room heard:\n%s", x.heard())
+				t.Errorf("the room heard:\n%s", x.Heard())
 			}
 			if c.copies == 0 { // and once the server is mended
 				x.say("/incident update retry U-1")
@@ -197,7 +197,7 @@ func TestMailEachAddress(t *testing.T) {
 	if us := x.settled(); us[0].Deliveries[0].State != incident.DeliveryFailed || !strings.Contains(us[0].Deliveries[0].Text, "1 of 3 addresses were refused by 127.0.0.1: c@example.com: 550 5.1.1 no such user") {
 		t.Errorf("%+v", us[0].Deliveries)
 	}
-	x.end()
+	x.End()
 	x.run() // a restart
 	x.say("/incident update retry U-1")
 	x.settled()
@@ -208,9 +208,9 @@ func TestMailEachAddress(t *testing.T) {
 	if !slices.Equal(to, []string{"b@example.com", "a@example.com", "c@example.com"}) {
 		t.Errorf("mails to %v", to)
 	}
-	x.end()
-	if len(x.notes.all) != 0 {
-		t.Errorf("left behind: %v", x.notes.all)
+	x.End()
+	if len(x.Notes.All()) != 0 {
+		t.Errorf("left behind: %v", x.Notes.All())
 	}
 }
 
@@ -238,10 +238,10 @@ func TestMailProtection(t *testing.T) {
 			x.run()
 			us := x.settled()
 			if us[0].Deliveries[0].State != incident.DeliveryFailed || len(s.Mails()) != 0 || !x.said(c.says) {
-				t.Errorf("%+v, %d mails; the room heard:\n%s", us[0].Deliveries, len(s.Mails()), x.heard())
+				t.Errorf("%+v, %d mails; the room heard:\n%s", us[0].Deliveries, len(s.Mails()), x.Heard())
 			}
-			if strings.Contains(x.heard(), "wrong-one") {
-				t.Errorf("the password is shown:\n%s", x.heard())
+			if strings.Contains(x.Heard(), "wrong-one") {
+				t.Errorf("the password is shown:\n%s", x.Heard())
 			}
 		})
 	}
@@ -262,7 +262,7 @@ func TestMailDown(t *testing.T) {
 	for !x.said("has not reached mail board yet", "connection refused") {
 		time.Sleep(time.Millisecond)
 	}
-	x.end()
+	x.End()
 	s.Start()
 	x.run()
 	x.settled()
@@ -275,12 +275,12 @@ func TestMailDown(t *testing.T) {
 		t.Errorf("mails: %v", texts)
 	}
 	s.Stop()
-	x.end()
+	x.End()
 	x.giveUp = time.Nanosecond
 	x.say("/incident update four")
 	x.run()
 	if us := x.settled(); us[3].Deliveries[0].State != incident.DeliveryFailed || !x.said("did not reach mail board: given up after 1ns") {
-		t.Errorf("%+v\n%s", us[3].Deliveries, x.heard())
+		t.Errorf("%+v\n%s", us[3].Deliveries, x.Heard())
 	}
 	s.Start()
 }

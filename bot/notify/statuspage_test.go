@@ -62,7 +62,7 @@ func TestStatuspage(t *testing.T) {
 	if bodies(i)[3] != "resolved: This incident is resolved." || len(i.Updates) != 4 || f.Component("comp1") != "operational" || i.Name != "Secure connections" {
 		t.Errorf("after the close: %+v", i)
 	}
-	if is, _ := x.book.UnderWay(t.Context()); len(is) != 0 {
+	if is, _ := x.Book.UnderWay(t.Context()); len(is) != 0 {
 		t.Error("it is still under way")
 	}
 	x.say("/incident reopen one host fails again")
@@ -108,9 +108,9 @@ func TestStatuspageFaults(t *testing.T) {
 				t.Errorf("on the page: %+v", is)
 			}
 			if !x.said(c.says...) {
-				t.Errorf("the room heard:\n%s", x.heard())
+				t.Errorf("the room heard:\n%s", x.Heard())
 			}
-			if strings.Contains(x.heard(), f.Token) {
+			if strings.Contains(x.Heard(), f.Token) {
 				t.Error("the token is shown")
 			}
 		})

@@ -88,8 +88,8 @@ func TestWebhook(t *testing.T) {
 	if h.V != 1 || h.ID != "INC-1/U-1/hook" || h.Kind != "incident.update" || h.Incident.Title != "images do not load" || h.Incident.Severity != 2 || h.Incident.Status != "investigating" || h.Update.Text != "images\ndo not load" || h.Update.By != "ana" || !h.Update.At.Equal(us[0].Out) || h.Link != "https://certmedic.example.com/incident/INC-1" {
 		t.Errorf("%+v", h)
 	}
-	if !x.said("webhook hook: taken by 127.0.0.1:", "(204) at ") || strings.Contains(x.heard(), "hidden") {
-		t.Errorf("the room heard:\n%s", x.heard())
+	if !x.said("webhook hook: taken by 127.0.0.1:", "(204) at ") || strings.Contains(x.Heard(), "hidden") {
+		t.Errorf("the room heard:\n%s", x.Heard())
 	}
 }
 
@@ -103,8 +103,8 @@ func TestWebhookFaults(t *testing.T) {
 			x.targets["hook"] = x.hookTo(t, r)
 			x.say("/incident update one")
 			x.run()
-			if us := x.settled(); us[0].Deliveries[0].State != incident.DeliveryFailed || !x.said("did not reach webhook hook: 127.0.0.1:", "answers "+strconv.Itoa(code)+": because", says) || strings.Contains(x.heard(), "hidden") {
-				t.Errorf("%+v; the room heard:\n%s", us[0].Deliveries, x.heard())
+			if us := x.settled(); us[0].Deliveries[0].State != incident.DeliveryFailed || !x.said("did not reach webhook hook: 127.0.0.1:", "answers "+strconv.Itoa(code)+": because", says) || strings.Contains(x.Heard(), "hidden") {
+				t.Errorf("%+v; the room heard:\n%s", us[0].Deliveries, x.Heard())
 			}
 			x.say("/incident update retry U-1")
 			if us := x.settled(); us[0].Deliveries[0].State != incident.DeliveryDone || len(r.got) != 1 || r.ids[0] != r.ids[1] {
@@ -162,13 +162,13 @@ func TestTargetsApart(t *testing.T) {
 	x.say("/incident update one")
 	x.run()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		us, _ := x.book.Updates(t.Context(), "INC-1")
+		us, _ := x.Book.Updates(t.Context(), "INC-1")
 		d := us[0].Deliveries
 		if d[1].State == incident.DeliveryDone && d[2].State == incident.DeliveryFailed {
 			break
 		}
 	}
-	us, _ := x.book.Updates(t.Context(), "INC-1")
+	us, _ := x.Book.Updates(t.Context(), "INC-1")
 	if d := us[0].Deliveries; d[0].State != incident.DeliveryPending || d[1].State != incident.DeliveryDone || d[2].State != incident.DeliveryFailed || !x.said("the configuration has no target gone") {
 		t.Errorf("%+v", d)
 	}

@@ -36,8 +36,8 @@ func TestRedirectKeepsTheToken(t *testing.T) {
 			}
 			x.trackers["github"], x.trackers["jira"] = g, &tracker.Jira{URL: from.URL, Project: "TLS", User: "ana@example.com", Token: "jira-secret"}
 			x.run()
-			x.say(`/incident task add "look again"`)
-			x.say("/incident task export T-1 --to " + name)
+			x.Say(`/incident task add "look again"`)
+			x.Say("/incident task export T-1 --to " + name)
 			task := x.task("T-1", settled)
 			if task.Export.State != incident.ExportFailed || !strings.Contains(task.Export.Text, "where the token does not go") {
 				t.Errorf("%s %d: %+v", name, code, task.Export)
@@ -71,8 +71,8 @@ func TestRedirectOnTheSameHost(t *testing.T) {
 	}
 	x.trackers["github"] = g
 	x.run()
-	x.say(`/incident task add "look again"`)
-	x.say("/incident task export T-1 --to github")
+	x.Say(`/incident task add "look again"`)
+	x.Say("/incident task export T-1 --to github")
 	if task := x.task("T-1", settled); task.Export.Ref != "example/certs#7" {
 		t.Errorf("%+v", task.Export)
 	}
@@ -96,10 +96,10 @@ func TestHostileAnswers(t *testing.T) {
 		}
 		x.trackers["github"], x.trackers["jira"] = g, &tracker.Jira{URL: s.URL, Project: "TLS", User: "u", Token: "t"}
 		x.run()
-		x.say(`/incident task add "look again"`)
-		x.say("/incident task export T-1 --to " + name)
-		if task := x.task("T-1", settled); len(task.Export.Text) > 500 || len(x.heard()) > 3000 {
-			t.Errorf("%s: %d and %d characters", name, len(task.Export.Text), len(x.heard()))
+		x.Say(`/incident task add "look again"`)
+		x.Say("/incident task export T-1 --to " + name)
+		if task := x.task("T-1", settled); len(task.Export.Text) > 500 || len(x.Heard()) > 3000 {
+			t.Errorf("%s: %d and %d characters", name, len(task.Export.Text), len(x.Heard()))
 		}
 	}
 	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,11 +117,11 @@ func TestHostileAnswers(t *testing.T) {
 	}
 	x.trackers["github"] = g
 	x.run()
-	x.say(`/incident task add "look again"`)
-	x.say("/incident task export T-1 --to github")
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.heard(), "rate limit"); time.Sleep(2 * time.Millisecond) {
+	x.Say(`/incident task add "look again"`)
+	x.Say("/incident task export T-1 --to github")
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.Heard(), "rate limit"); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(x.heard())
+			t.Fatal(x.Heard())
 		}
 	}
 	x.clock.add(25 * time.Hour) // it is given up in the end, and said
@@ -151,8 +151,8 @@ func TestHostileAddress(t *testing.T) {
 		}
 		x.trackers["github"] = g
 		x.run()
-		x.say(`/incident task add "look again"`)
-		x.say("/incident task export T-1 --to github")
+		x.Say(`/incident task add "look again"`)
+		x.Say("/incident task export T-1 --to github")
 		if task := x.task("T-1", settled); task.Export.URL != want || task.Export.Ref != "example/certs#1" {
 			t.Errorf("%.80q: %+v", said, task.Export)
 		}

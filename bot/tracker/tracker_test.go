@@ -3,60 +3,17 @@ package tracker_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/bottest"
 	"github.com/certmedic/certmedic/bot/tracker"
 	"github.com/certmedic/certmedic/commands"
 	"github.com/certmedic/certmedic/incident"
-	"github.com/certmedic/certmedic/renew"
-	"github.com/certmedic/certmedic/store"
 )
-
-// noEngine is an engine without certificates.
-type noEngine struct{ commands.Renewer }
-
-func (noEngine) Inventory() renew.Inventory                                     { return renew.Inventory{} }
-func (noEngine) Estate(context.Context) ([]renew.Standing, error)               { return nil, nil }
-func (noEngine) Renewals(context.Context, string, int) ([]renew.Renewal, error) { return nil, nil }
-
-// notes are bot.Notes in memory.
-type notes struct {
-	mu  sync.Mutex
-	all map[string][]byte
-}
-
-func (n *notes) Add(context.Context, bot.Note) (bool, error) { panic("not used") }
-
-func (n *notes) Put(_ context.Context, ns ...bot.Note) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, one := range ns {
-		if len(one.Value) == 0 {
-			delete(n.all, one.Key)
-		} else {
-			n.all[one.Key] = one.Value
-		}
-	}
-	return nil
-}
-
-func (n *notes) List(_ context.Context, prefix string) (all []bot.Note, err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for k, v := range n.all {
-		if strings.HasPrefix(k, prefix) {
-			all = append(all, bot.Note{Key: k, Value: v})
-		}
-	}
-	return all, nil
-}
 
 // clock is the time, and what was added to it.
 type clock struct {
@@ -73,88 +30,40 @@ func (c *clock) add(d time.Duration) {
 
 // stand is a record, a desk and a clerk.
 type stand struct {
-	t        testing.TB
+	*bottest.Outside
 	clock    *clock
-	book     *incident.Book
-	desk     *commands.Desk
-	notes    *notes
 	trackers map[string]tracker.Tracker
 	settle   time.Duration
-	mu       sync.Mutex
-	posts    []commands.Post
-	stop     func()
-	n        int
 }
 
 func newStand(t testing.TB) *stand {
 	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "certmedic.db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &stand{t: t, clock: &clock{}, notes: &notes{all: map[string][]byte{}}, trackers: map[string]tracker.Tracker{}, settle: time.Millisecond}
-	x.book = incident.NewBook(s, x.clock.now)
-	x.desk = commands.New(commands.Options{Book: x.book, Renewer: noEngine{}, Now: x.clock.now, Trackers: []commands.Tracker{{Name: "github", Where: "example/certs", AtClose: true}, {Name: "jira", Where: "TLS"}}})
-	t.Cleanup(func() { x.end(); _ = s.Close() })
-	x.say("/incident declare sev2 images do not load")
+	c := &clock{}
+	x := &stand{clock: c, trackers: map[string]tracker.Tracker{}, settle: time.Millisecond,
+		Outside: bottest.NewOutside(t, commands.Options{Renewer: bottest.Estate{}, Now: c.now, Trackers: []commands.Tracker{{Name: "github", Where: "example/certs", AtClose: true}, {Name: "jira", Where: "TLS"}}})}
+	x.Say("/incident declare sev2 images do not load")
 	return x
 }
 
-func (x *stand) say(line string) commands.Reply {
-	x.t.Helper()
-	x.n++
-	room := "INC-1"
-	if strings.HasPrefix(line, "/incident declare") {
-		room = "main"
-	}
-	r := x.desk.Do(context.Background(), commands.Request{ID: fmt.Sprint(x.n), Text: line, By: commands.Person{ID: "web:ana", Name: "ana", Platform: "web"}, Room: room}, x.post)
-	if !r.Problem.IsZero() {
-		x.t.Fatalf("%s: %+v", line, r.Problem)
-	}
-	return r
-}
-
-func (x *stand) post(p commands.Post) { x.mu.Lock(); defer x.mu.Unlock(); x.posts = append(x.posts, p) }
-
-func (x *stand) heard() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	var b strings.Builder
-	for _, p := range x.posts {
-		fmt.Fprintf(&b, "%s: %s %s\n", p.Room, p.Reply.Headline, p.Reply.Body)
-	}
-	return b.String()
-}
-
 func (x *stand) run() {
-	c := tracker.New(tracker.Options{Desk: x.desk, Trackers: x.trackers, Notes: x.notes, Post: x.post, Now: x.clock.now, Settle: x.settle, Retry: 2 * time.Millisecond, Every: 5 * time.Millisecond})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { c.Run(ctx, nil) })
-	x.stop = func() { cancel(); running.Wait() }
-}
-
-func (x *stand) end() {
-	if x.stop != nil {
-		x.stop()
-		x.stop = nil
-	}
+	c := tracker.New(tracker.Options{Desk: x.Desk, Trackers: x.trackers, Notes: x.Notes, Post: x.Post, Now: x.clock.now, Settle: x.settle, Retry: 2 * time.Millisecond, Every: 5 * time.Millisecond})
+	x.Start(func(ctx context.Context) { c.Run(ctx, nil) })
 }
 
 // task waits until an item is as wanted.
 func (x *stand) task(id string, want func(incident.Task) bool) incident.Task {
-	x.t.Helper()
+	x.T.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		ts, err := x.book.Tasks(context.Background(), true)
+		ts, err := x.Book.Tasks(context.Background(), true)
 		if err != nil {
-			x.t.Fatal(err)
+			x.T.Fatal(err)
 		}
 		at := slices.IndexFunc(ts, func(t incident.Task) bool { return t.ID == id })
 		if at >= 0 && want(ts[at]) {
 			return ts[at]
 		}
 		if time.Now().After(end) {
-			x.t.Fatalf("%+v\n%s", ts, x.heard())
+			x.T.Fatalf("%+v\n%s", ts, x.Heard())
 		}
 	}
 }
@@ -164,10 +73,10 @@ func settled(t incident.Task) bool {
 }
 
 func (x *stand) github(f *bottest.GitHub) tracker.Tracker {
-	x.t.Helper()
+	x.T.Helper()
 	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: f.Repo, Token: f.Token, API: f.URL})
 	if err != nil {
-		x.t.Fatal(err)
+		x.T.Fatal(err)
 	}
 	return g
 }
@@ -185,12 +94,12 @@ func TestGitHub(t *testing.T) {
 	x := newStand(t)
 	x.trackers["github"] = x.github(f)
 	x.run()
-	x.say(`/incident task add "` + hostile + `" due 2026-12-24`)
-	x.say("/incident task export T-1 --to github")
+	x.Say(`/incident task add "` + hostile + `" due 2026-12-24`)
+	x.Say("/incident task export T-1 --to github")
 	task := x.task("T-1", settled)
 	is := f.Issues()
 	if len(is) != 1 || task.Export.Ref != "example/certs#1" || task.Export.URL != "https://github.com/example/certs/issues/1" {
-		t.Fatalf("%+v %+v\n%s", is, task.Export, x.heard())
+		t.Fatalf("%+v %+v\n%s", is, task.Export, x.Heard())
 	}
 	if is[0].Title != hostile || !strings.HasPrefix(is[0].Body, "```text\nAction item T-1 (prevent) of INC-1, SEV2: images do not load\nOwner: nobody yet\nDue: 2026-12-24\n") || !strings.Contains(is[0].Body, "\n```\n<!-- certmedic-t-1-inc-1-") {
 		t.Errorf("%q\n%s", is[0].Title, is[0].Body)
@@ -205,22 +114,22 @@ func TestGitHub(t *testing.T) {
 	f.Reopen(1)
 	x.clock.add(25 * time.Hour)
 	task = x.task("T-1", func(t incident.Task) bool { return t.Export.There == incident.ThereOpen })
-	if task.Open() || !strings.Contains(x.heard(), "T-1 of INC-1 was reopened as example/certs#1 in github; here it is done.") {
-		t.Errorf("%+v\n%s", task, x.heard())
+	if task.Open() || !strings.Contains(x.Heard(), "T-1 of INC-1 was reopened as example/certs#1 in github; here it is done.") {
+		t.Errorf("%+v\n%s", task, x.Heard())
 	}
 	// At close the open ones go by themselves.
-	x.say(`/incident task add "` + hostile + strings.Repeat(" and more", 20) + `"`)
-	x.say("/incident resolve")
-	x.say("/incident close --anyway nobody was affected")
+	x.Say(`/incident task add "` + hostile + strings.Repeat(" and more", 20) + `"`)
+	x.Say("/incident resolve")
+	x.Say("/incident close --anyway nobody was affected")
 	if task := x.task("T-2", settled); task.Export.Ref != "example/certs#2" {
 		t.Errorf("%+v", task.Export)
 	}
 	if body := f.Issues()[1].Body; !strings.HasPrefix(body, "````text\n"+hostile) || !strings.Contains(body, "\n````\n<!-- certmedic-t-2-") {
 		t.Errorf("what is in the fence can leave it: %s", body)
 	}
-	x.end() // what it was doing is finished
-	if len(x.notes.all) != 0 {
-		t.Errorf("left behind: %v", x.notes.all)
+	x.End() // what it was doing is finished
+	if len(x.Notes.All()) != 0 {
+		t.Errorf("left behind: %v", x.Notes.All())
 	}
 }
 
@@ -231,19 +140,19 @@ func TestJira(t *testing.T) {
 	x := newStand(t)
 	x.trackers["jira"] = x.jira(f)
 	x.run()
-	x.say(`/incident task add "` + hostile + `" due 2026-12-24`)
-	x.say("/incident task export T-1 --to jira")
+	x.Say(`/incident task add "` + hostile + `" due 2026-12-24`)
+	x.Say("/incident task export T-1 --to jira")
 	task := x.task("T-1", settled)
 	is := f.Issues()
 	if len(is) != 1 || task.Export.Ref != "TLS-1" || task.Export.URL != f.URL+"/browse/TLS-1" {
-		t.Fatalf("%+v %+v\n%s", is, task.Export, x.heard())
+		t.Fatalf("%+v %+v\n%s", is, task.Export, x.Heard())
 	}
 	if is[0].Summary != hostile || is[0].Due != "" || is[0].Type != "Task" || !strings.HasPrefix(is[0].Text, "Action item T-1 (prevent) of INC-1") || is[0].Labels[0] != "certmedic" {
 		t.Errorf("%+v", is[0])
 	}
 	f.NoDue = false
-	x.say("/incident task add second due 2026-12-24")
-	x.say("/incident task export T-2 --to jira")
+	x.Say("/incident task add second due 2026-12-24")
+	x.Say("/incident task export T-2 --to jira")
 	if x.task("T-2", settled); f.Issues()[1].Due != "2026-12-24" {
 		t.Errorf("%+v", f.Issues()[1])
 	}
@@ -256,7 +165,7 @@ func TestJira(t *testing.T) {
 	f.Move("TLS-1", false, "Ben Example")
 	x.clock.add(25 * time.Hour)
 	x.task("T-1", func(t incident.Task) bool { return t.Export.There == incident.ThereOpen })
-	if ts, _ := x.book.Tasks(t.Context(), false); len(ts) != 1 || ts[0].ID != "T-2" {
+	if ts, _ := x.Book.Tasks(t.Context(), false); len(ts) != 1 || ts[0].ID != "T-2" {
 		t.Errorf("open: %+v", ts)
 	}
 }
@@ -294,24 +203,24 @@ func TestFaults(t *testing.T) {
 			x.trackers["github"], x.trackers["jira"] = x.github(g), x.jira(j)
 			g.Fail(map[bool][]string{true: c.fails}[c.to == "github"]...)
 			j.Fail(map[bool][]string{true: c.fails}[c.to == "jira"]...)
-			x.say("/incident task add two owners")
-			x.say("/incident task export T-1 --to " + c.to)
+			x.Say("/incident task add two owners")
+			x.Say("/incident task export T-1 --to " + c.to)
 			x.run()
 			task := x.task("T-1", settled)
 			n := len(g.Issues()) + len(j.Issues())
 			if want := map[bool]int{false: 1, true: 0}[c.fail]; n != want || (task.Export.State == incident.ExportFailed) != c.fail {
-				t.Errorf("%d issues, %+v\n%s", n, task.Export, x.heard())
+				t.Errorf("%d issues, %+v\n%s", n, task.Export, x.Heard())
 			}
 			for _, w := range c.says {
-				if !strings.Contains(x.heard(), w) {
-					t.Errorf("the room did not hear %q:\n%s", w, x.heard())
+				if !strings.Contains(x.Heard(), w) {
+					t.Errorf("the room did not hear %q:\n%s", w, x.Heard())
 				}
 			}
-			if strings.Contains(x.heard(), g.Token) {
+			if strings.Contains(x.Heard(), g.Token) {
 				t.Error("a token is shown")
 			}
 			if c.fail { // and once it is mended
-				x.say("/incident task export T-1 --to " + c.to)
+				x.Say("/incident task export T-1 --to " + c.to)
 				x.task("T-1", func(t incident.Task) bool { return t.Export.State == incident.ExportDone })
 			}
 		})
@@ -352,17 +261,17 @@ func TestUnread(t *testing.T) {
 	x := newStand(t)
 	x.trackers["github"] = x.github(f)
 	x.run()
-	x.say("/incident task add two owners")
-	x.say("/incident task export T-1 --to github")
+	x.Say("/incident task add two owners")
+	x.Say("/incident task export T-1 --to github")
 	x.task("T-1", settled)
 	f.Fail("410")
 	x.clock.add(25 * time.Hour)
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.heard(), "T-1 of INC-1 cannot be read as example/certs#1 in github: GitHub answers 410"); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.Heard(), "T-1 of INC-1 cannot be read as example/certs#1 in github: GitHub answers 410"); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(x.heard())
+			t.Fatal(x.Heard())
 		}
 	}
-	x.say("/incident task add second")
-	x.say("/incident task export T-2 --to github")
+	x.Say("/incident task add second")
+	x.Say("/incident task export T-2 --to github")
 	x.task("T-2", settled)
 }

@@ -18,20 +18,10 @@ import (
 	"github.com/certmedic/certmedic/commands"
 	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/incident/postmortem"
-	"github.com/certmedic/certmedic/renew"
 	"github.com/certmedic/certmedic/store"
 )
 
 // In this file: the page of the draft on a real desk and a real record.
-
-// noEstate is a Renewer without certificates.
-type noEstate struct{ commands.Renewer }
-
-func (noEstate) Inventory() renew.Inventory                       { return renew.Inventory{} }
-func (noEstate) Estate(context.Context) ([]renew.Standing, error) { return nil, nil }
-func (noEstate) Renewals(context.Context, string, int) ([]renew.Renewal, error) {
-	return nil, nil
-}
 
 // study is a house with a real desk and INC-1 in it, closed.
 func study(t testing.TB) *house {
@@ -51,7 +41,7 @@ func study(t testing.TB) *house {
 	}
 	c := &clock{t: atNight}
 	h := build(t, func(o *Options) {
-		desk := commands.New(commands.Options{Book: incident.NewBook(kept, c.now), Renewer: noEstate{}, Now: c.now, Templates: own})
+		desk := commands.New(commands.Options{Book: incident.NewBook(kept, c.now), Renewer: bottest.Estate{}, Now: c.now, Templates: own})
 		o.Pages, o.Now = desk, c.now
 		o.Rooms = bot.New(bot.Options{Desk: desk, MayRead: desk.MayRead, Log: bottest.NewLog(), Now: c.now})
 	})
