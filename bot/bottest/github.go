@@ -4,14 +4,11 @@ package bottest
 // (docs.github.com/rest/issues/issues, .../using-the-rest-api/rate-limits).
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -32,16 +29,14 @@ type Issue struct {
 	} `json:"closed_by,omitempty"`
 }
 
-// GitHub is the fake, of one repository.
+// GitHub is the fake, of one repository. It can Fail with "rate" too (the limit
+// is used up for a second), and with "abuse" (a secondary limit, for a second).
 type GitHub struct {
-	URL   string // the API's
+	rest
 	Repo  string
 	Token string
 
-	mu     sync.Mutex
 	issues []*Issue
-	fails  []string
-	bad    []string
 	asked  int
 }
 
@@ -49,35 +44,15 @@ type GitHub struct {
 func NewGitHub(t testing.TB) *GitHub {
 	t.Helper()
 	f := &GitHub{Repo: "example/certs", Token: "a-token-of-the-tests"}
-	s := httptest.NewServer(http.HandlerFunc(f.serve))
-	f.URL = s.URL + "/"
-	t.Cleanup(func() {
-		s.Close()
-		for _, b := range f.bad {
-			t.Errorf("the client of GitHub: %s", b)
-		}
-	})
+	f.start(t, "GitHub", "/", f.serve)
 	return f
-}
-
-// Fail has the next requests answered so: "" (well), a status, "lost" (done,
-// and the answer lost), "rate" (the limit is used up for a second), "abuse" (a
-// secondary limit, for a second).
-func (f *GitHub) Fail(how ...string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fails = append(f.fails, how...)
 }
 
 // Issues are copies of all, by number.
 func (f *GitHub) Issues() []Issue {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var all []Issue
-	for _, i := range f.issues {
-		all = append(all, *i)
-	}
-	return all
+	return copies(f.issues)
 }
 
 // Add puts an issue there that somebody else wrote.
@@ -119,38 +94,30 @@ func (f *GitHub) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
-	how := ""
-	if len(f.fails) > 0 {
-		how, f.fails = f.fails[0], f.fails[1:]
-	}
+	how := f.next()
 	if r.Header.Get("X-GitHub-Api-Version") == "" || !strings.Contains(r.Header.Get("Accept"), "application/vnd.github") || r.Header.Get("User-Agent") == "" {
-		f.bad = append(f.bad, fmt.Sprintf("headers %v", r.Header))
+		f.wrong("headers %v", r.Header)
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-RateLimit-Limit", "5000")
 	w.Header().Set("X-RateLimit-Remaining", "4999")
 	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10))
-	code, answer := 0, any(nil)
+	code, said := 0, any(nil)
 	switch n, err := strconv.Atoi(how); {
 	case err == nil:
-		code, answer = n, message("told to answer "+how)
+		code, said = n, message("told to answer "+how)
 	case how == "rate":
 		w.Header().Set("X-RateLimit-Remaining", "0")
 		w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Second).Unix(), 10))
-		code, answer = 403, message("API rate limit exceeded for user ID 1.")
+		code, said = 403, message("API rate limit exceeded for user ID 1.")
 	case how == "abuse":
 		w.Header().Set("Retry-After", "1")
-		code, answer = 403, map[string]any{"message": "You have exceeded a secondary rate limit.", "documentation_url": "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}
+		code, said = 403, map[string]any{"message": "You have exceeded a secondary rate limit.", "documentation_url": "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}
 	case r.Header.Get("Authorization") != "Bearer "+f.Token:
-		code, answer = 401, message("Bad credentials")
+		code, said = 401, message("Bad credentials")
 	default:
-		code, answer = f.route(w, r)
+		code, said = f.route(w, r)
 	}
-	if how == "lost" {
-		panic(http.ErrAbortHandler)
-	}
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer)
+	sayJSON(w, how, code, said)
 }
 
 func message(s string) map[string]any {
@@ -170,10 +137,7 @@ func (f *GitHub) route(w http.ResponseWriter, r *http.Request) (int, any) {
 			Labels    []string `json:"labels"`
 			Assignees []string `json:"assignees"`
 		}
-		d := json.NewDecoder(r.Body)
-		d.DisallowUnknownFields()
-		if err := d.Decode(&in); err != nil {
-			f.bad = append(f.bad, "a body that is not documented: "+err.Error())
+		if err := f.body(r, &in); err != nil {
 			return 400, message("Problems parsing JSON")
 		}
 		if in.Title == "" || len(in.Title) > 256*4 || len(in.Body) > 65536 {

@@ -5,15 +5,12 @@ package bottest
 // as the real one's is.
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -33,50 +30,29 @@ type JiraIssue struct {
 
 // Jira is the fake, of one project.
 type Jira struct {
-	URL     string
+	rest
 	Project string
 	User    string
 	Token   string
 	NoDue   bool          // the screen has no due date
 	Behind  time.Duration // how long the search does not find what was made
 
-	mu     sync.Mutex
 	issues []*JiraIssue
-	fails  []string
-	bad    []string
 }
 
 // NewJira starts it.
 func NewJira(t testing.TB) *Jira {
 	t.Helper()
 	f := &Jira{Project: "TLS", User: "certmedic@example.com", Token: "a-token-of-the-tests"}
-	s := httptest.NewServer(http.HandlerFunc(f.serve))
-	f.URL = s.URL
-	t.Cleanup(func() {
-		s.Close()
-		for _, b := range f.bad {
-			t.Errorf("the client of Jira: %s", b)
-		}
-	})
+	f.start(t, "Jira", "", f.serve)
 	return f
-}
-
-// Fail has the next requests answered so: "" (well), a status, "lost".
-func (f *Jira) Fail(how ...string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fails = append(f.fails, how...)
 }
 
 // Issues are copies of all.
 func (f *Jira) Issues() []JiraIssue {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var all []JiraIssue
-	for _, i := range f.issues {
-		all = append(all, *i)
-	}
-	return all
+	return copies(f.issues)
 }
 
 // Move changes an issue's status as somebody there does.
@@ -95,29 +71,21 @@ func (f *Jira) Move(key string, done bool, by string) {
 func (f *Jira) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	how := ""
-	if len(f.fails) > 0 {
-		how, f.fails = f.fails[0], f.fails[1:]
-	}
-	code, answer := 0, any(nil)
+	how := f.next()
+	code, said := 0, any(nil)
 	user, token, _ := r.BasicAuth()
 	switch n, err := strconv.Atoi(how); {
 	case err == nil:
 		if n == 429 {
 			w.Header().Set("Retry-After", "1")
 		}
-		code, answer = n, jiraError("told to answer "+how, nil)
+		code, said = n, jiraError("told to answer "+how, nil)
 	case user != f.User || token != f.Token:
-		code, answer = 401, jiraError("Client must be authenticated to access this resource.", nil)
+		code, said = 401, jiraError("Client must be authenticated to access this resource.", nil)
 	default:
-		code, answer = f.route(r)
+		code, said = f.route(r)
 	}
-	if how == "lost" {
-		panic(http.ErrAbortHandler)
-	}
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer)
+	sayJSON(w, how, code, said)
 }
 
 func jiraError(text string, fields map[string]string) map[string]any {
@@ -195,10 +163,11 @@ func (f *Jira) make(r *http.Request) (int, any) {
 			} `json:"description"`
 		} `json:"fields"`
 	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil || r.Header.Get("Content-Type") != "application/json" {
-		f.bad = append(f.bad, fmt.Sprintf("a body that is not documented: %v", err))
+	if err := f.body(r, &in); err != nil {
+		return 400, jiraError("Invalid request payload.", nil)
+	}
+	if ct := r.Header.Get("Content-Type"); ct != "application/json" {
+		f.wrong("a body of type %q", ct)
 		return 400, jiraError("Invalid request payload.", nil)
 	}
 	x := in.Fields

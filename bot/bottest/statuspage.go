@@ -5,14 +5,12 @@ package bottest
 // values, one request a second, the forms of errors.
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -44,17 +42,14 @@ type PageComponent struct {
 
 // Statuspage is the fake.
 type Statuspage struct {
-	URL   string
+	rest
 	Page  string
 	Token string
 
-	mu         sync.Mutex
 	incidents  []*PageIncident
 	components map[string]string
-	fails      []string
 	asked      []time.Time
 	perMinute  int
-	bad        []string
 	n          int
 }
 
@@ -65,23 +60,8 @@ func NewStatuspage(t testing.TB, components ...string) *Statuspage {
 	for _, c := range components {
 		f.components[c] = "operational"
 	}
-	s := httptest.NewServer(http.HandlerFunc(f.serve))
-	f.URL = s.URL + "/v1"
-	t.Cleanup(func() {
-		s.Close()
-		for _, b := range f.bad {
-			t.Errorf("the client of the status page: %s", b)
-		}
-	})
+	f.start(t, "the status page", "/v1", f.serve)
 	return f
-}
-
-// Fail has the next requests answered so: "500", "429", "420", "422", "401",
-// "lost" (it is done, and the answer is lost).
-func (f *Statuspage) Fail(how ...string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fails = append(f.fails, how...)
 }
 
 // Limit lets so many requests a minute through; one a second is the service's.
@@ -136,30 +116,22 @@ func (f *Statuspage) serve(w http.ResponseWriter, r *http.Request) {
 			lately++
 		}
 	}
-	how := ""
-	if len(f.fails) > 0 {
-		how, f.fails = f.fails[0], f.fails[1:]
-	}
+	how := f.next()
 	if lately > f.perMinute && how == "" {
 		how = "420"
 	}
-	code, answer := 0, any(nil)
+	code, said := 0, any(nil)
 	switch n, err := strconv.Atoi(how); {
 	case err == nil && n == 422:
-		code, answer = n, map[string]any{"error": []string{"Name can't be blank"}}
+		code, said = n, map[string]any{"error": []string{"Name can't be blank"}}
 	case err == nil:
-		code, answer = n, map[string]any{"error": "told to answer " + how}
+		code, said = n, map[string]any{"error": "told to answer " + how}
 	case r.Header.Get("Authorization") != "OAuth "+f.Token:
-		code, answer = 401, map[string]any{"error": "Could not authenticate"}
+		code, said = 401, map[string]any{"error": "Could not authenticate"}
 	default:
-		code, answer = f.route(r)
+		code, said = f.route(r)
 	}
-	if how == "lost" {
-		panic(http.ErrAbortHandler)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer)
+	sayJSON(w, how, code, said)
 }
 
 func (f *Statuspage) route(r *http.Request) (int, any) {
@@ -216,11 +188,12 @@ func (f *Statuspage) change(r *http.Request, i *PageIncident, create bool) (int,
 	if r.Header.Get("Content-Type") != "application/json" {
 		return 400, fmt.Errorf("content type %q", r.Header.Get("Content-Type"))
 	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil || body.Incident == nil {
-		f.bad = append(f.bad, fmt.Sprintf("a body that is not documented: %v", err))
+	if err := f.body(r, &body); err != nil {
 		return 400, fmt.Errorf("body: %w", err)
+	}
+	if body.Incident == nil {
+		f.wrong("a body without an incident")
+		return 400, errors.New("body: no incident")
 	}
 	in := body.Incident
 	oneOf := func(what, v string, all ...string) error {
