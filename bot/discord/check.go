@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/bwmarrin/discordgo"
+
+	"github.com/certmedic/certmedic/bot"
 )
 
 // This file holds the set-up: the link that invites the bot, and whether all
@@ -74,23 +76,11 @@ func Application(ctx context.Context, o Options) (string, error) {
 	return app.ID, nil
 }
 
-// Finding is one line of Check.
-type Finding struct {
-	Good bool
-	Text string
-	Next string // what to do; "" when good
-}
-
 // Check asks Discord whether everything is set up: the token, the gateway or
 // the public key, the channel, the category and the permissions. It changes nothing.
-func Check(ctx context.Context, o Options) []Finding {
-	var all []Finding
-	add := func(good bool, text, next string) {
-		if good {
-			next = ""
-		}
-		all = append(all, Finding{good, text, next})
-	}
+func Check(ctx context.Context, o Options) []bot.Finding {
+	var all bot.Findings
+	add := all.Add
 	if o.Token == "" {
 		add(false, "the bot's token is not set", "set DISCORD_BOT_TOKEN or DISCORD_BOT_TOKEN_FILE: Bot, Reset Token")
 		return all

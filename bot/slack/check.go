@@ -10,25 +10,15 @@ import (
 	"sync"
 
 	"github.com/slack-go/slack"
-)
 
-// Finding is one line of Check.
-type Finding struct {
-	Good bool
-	Text string
-	Next string // what to do; "" when good
-}
+	"github.com/certmedic/certmedic/bot"
+)
 
 // Check asks Slack whether everything is set up: tokens, scopes, the socket,
 // the channel. It changes nothing.
-func Check(ctx context.Context, o Options) []Finding {
-	var all []Finding
-	add := func(good bool, text, next string) {
-		if good {
-			next = ""
-		}
-		all = append(all, Finding{good, text, next})
-	}
+func Check(ctx context.Context, o Options) []bot.Finding {
+	var all bot.Findings
+	add := all.Add
 	var mu sync.Mutex
 	scopes := ""
 	api := client(o, &http.Client{Timeout: window / 30}, func(path string, h http.Header) {
@@ -80,13 +70,13 @@ func Check(ctx context.Context, o Options) []Finding {
 
 // checkScopes says of each scope whether it is granted and what is not there
 // without it; how to get those that are missing is said once, in the last line.
-func checkScopes(granted []string, known bool) (all []Finding) {
+func checkScopes(granted []string, known bool) (all []bot.Finding) {
 	if !known {
-		return []Finding{{Text: "Slack did not say which scopes the token has", Next: "look at OAuth & Permissions by hand"}}
+		return []bot.Finding{{Text: "Slack did not say which scopes the token has", Next: "look at OAuth & Permissions by hand"}}
 	}
 	missing := 0
 	for _, s := range Scopes() {
-		f := Finding{Good: slices.Contains(granted, s.Name), Text: "scope " + s.Name + ": " + s.For}
+		f := bot.Finding{Good: slices.Contains(granted, s.Name), Text: "scope " + s.Name + ": " + s.For}
 		if !f.Good {
 			missing++
 			if f.Next = "until it is granted there is no: " + s.For; s.Needed {
@@ -96,14 +86,14 @@ func checkScopes(granted []string, known bool) (all []Finding) {
 		all = append(all, f)
 	}
 	if missing > 0 {
-		all = append(all, Finding{Text: fmt.Sprintf("%d of %d scopes are missing", missing, len(Scopes())),
+		all = append(all, bot.Finding{Text: fmt.Sprintf("%d of %d scopes are missing", missing, len(Scopes())),
 			Next: "paste the manifest again (`certmedic slack manifest`; App Manifest at api.slack.com/apps), then reinstall the app"})
 	}
 	return all
 }
 
 // checkGroups looks for the user groups of the configuration.
-func checkGroups(ctx context.Context, api *slack.Client, o Options, may bool) (all []Finding) {
+func checkGroups(ctx context.Context, api *slack.Client, o Options, may bool) (all []bot.Finding) {
 	names := map[string]string{}
 	for _, t := range o.Teams {
 		if o.TeamGroups == nil {
@@ -121,17 +111,17 @@ func checkGroups(ctx context.Context, api *slack.Client, o Options, may bool) (a
 	}
 	groups, err := api.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeCount(true))
 	if e := slackError(err); e == "plan_upgrade_required" || e == "paid_teams_only" {
-		return []Finding{{Text: "this workspace's plan has no user groups", Next: "name people under teams:, and leave out chat.slack.oncall; nobody is invited or let in by a group"}}
+		return []bot.Finding{{Text: "this workspace's plan has no user groups", Next: "name people under teams:, and leave out chat.slack.oncall; nobody is invited or let in by a group"}}
 	} else if err != nil {
-		return []Finding{{Text: "the user groups cannot be read: " + words(err), Next: "try again; until then nobody is invited or let in by a group"}}
+		return []bot.Finding{{Text: "the user groups cannot be read: " + words(err), Next: "try again; until then nobody is invited or let in by a group"}}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		i := slices.IndexFunc(groups, func(g slack.UserGroup) bool { return named(g, name) && g.DateDelete == 0 })
 		if i < 0 {
-			all = append(all, Finding{Text: "there is no user group " + name + ", of " + names[name], Next: "correct the name, or take its id from the group's page in Slack (S0123456789)"})
+			all = append(all, bot.Finding{Text: "there is no user group " + name + ", of " + names[name], Next: "correct the name, or take its id from the group's page in Slack (S0123456789)"})
 			continue
 		}
-		f := Finding{Good: groups[i].UserCount > 0, Text: fmt.Sprintf("the user group @%s, of %s, has %d people", groups[i].Handle, names[name], groups[i].UserCount)}
+		f := bot.Finding{Good: groups[i].UserCount > 0, Text: fmt.Sprintf("the user group @%s, of %s, has %d people", groups[i].Handle, names[name], groups[i].UserCount)}
 		if !f.Good {
 			f.Next = "put people into it"
 		}

@@ -13,6 +13,24 @@ import (
 	"github.com/certmedic/certmedic/incident"
 )
 
+// githubAt is GitHub at an address.
+func (x *stand) githubAt(token, url string) tracker.Tracker {
+	x.T.Helper()
+	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: token, API: url})
+	if err != nil {
+		x.T.Fatal(err)
+	}
+	return g
+}
+
+// exports starts the clerk and has T-1 made in a tracker.
+func (x *stand) exports(tracker string) {
+	x.T.Helper()
+	x.run()
+	x.Say(`/incident task add "look again"`)
+	x.Say("/incident task export T-1 --to " + tracker)
+}
+
 // TestRedirectKeepsTheToken: a tracker that leads elsewhere gets no token there,
 // nor what was to be written.
 func TestRedirectKeepsTheToken(t *testing.T) {
@@ -30,14 +48,8 @@ func TestRedirectKeepsTheToken(t *testing.T) {
 		t.Cleanup(from.Close)
 		for _, name := range []string{"github", "jira"} {
 			x := newStand(t)
-			g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "ghp_secret", API: from.URL})
-			if err != nil {
-				t.Fatal(err)
-			}
-			x.trackers["github"], x.trackers["jira"] = g, &tracker.Jira{URL: from.URL, Project: "TLS", User: "ana@example.com", Token: "jira-secret"}
-			x.run()
-			x.Say(`/incident task add "look again"`)
-			x.Say("/incident task export T-1 --to " + name)
+			x.trackers["github"], x.trackers["jira"] = x.githubAt("ghp_secret", from.URL), &tracker.Jira{URL: from.URL, Project: "TLS", User: "ana@example.com", Token: "jira-secret"}
+			x.exports(name)
 			task := x.task("T-1", settled)
 			if task.Export.State != incident.ExportFailed || !strings.Contains(task.Export.Text, "where the token does not go") {
 				t.Errorf("%s %d: %+v", name, code, task.Export)
@@ -65,14 +77,8 @@ func TestRedirectOnTheSameHost(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	x := newStand(t)
-	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: s.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.trackers["github"] = g
-	x.run()
-	x.Say(`/incident task add "look again"`)
-	x.Say("/incident task export T-1 --to github")
+	x.trackers["github"] = x.githubAt("t", s.URL)
+	x.exports("github")
 	if task := x.task("T-1", settled); task.Export.Ref != "example/certs#7" {
 		t.Errorf("%+v", task.Export)
 	}
@@ -90,14 +96,8 @@ func TestHostileAnswers(t *testing.T) {
 	t.Cleanup(s.Close)
 	for _, name := range []string{"github", "jira"} {
 		x := newStand(t)
-		g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: s.URL})
-		if err != nil {
-			t.Fatal(err)
-		}
-		x.trackers["github"], x.trackers["jira"] = g, &tracker.Jira{URL: s.URL, Project: "TLS", User: "u", Token: "t"}
-		x.run()
-		x.Say(`/incident task add "look again"`)
-		x.Say("/incident task export T-1 --to " + name)
+		x.trackers["github"], x.trackers["jira"] = x.githubAt("t", s.URL), &tracker.Jira{URL: s.URL, Project: "TLS", User: "u", Token: "t"}
+		x.exports(name)
 		if task := x.task("T-1", settled); len(task.Export.Text) > 500 || len(x.Heard()) > 3000 {
 			t.Errorf("%s: %d and %d characters", name, len(task.Export.Text), len(x.Heard()))
 		}
@@ -111,14 +111,8 @@ func TestHostileAnswers(t *testing.T) {
 	}))
 	t.Cleanup(far.Close)
 	x := newStand(t)
-	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: far.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.trackers["github"] = g
-	x.run()
-	x.Say(`/incident task add "look again"`)
-	x.Say("/incident task export T-1 --to github")
+	x.trackers["github"] = x.githubAt("t", far.URL)
+	x.exports("github")
 	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.Heard(), "rate limit"); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(x.Heard())
@@ -145,14 +139,8 @@ func TestHostileAddress(t *testing.T) {
 		}))
 		t.Cleanup(s.Close)
 		x := newStand(t)
-		g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: "example/certs", Token: "t", API: s.URL})
-		if err != nil {
-			t.Fatal(err)
-		}
-		x.trackers["github"] = g
-		x.run()
-		x.Say(`/incident task add "look again"`)
-		x.Say("/incident task export T-1 --to github")
+		x.trackers["github"] = x.githubAt("t", s.URL)
+		x.exports("github")
 		if task := x.task("T-1", settled); task.Export.URL != want || task.Export.Ref != "example/certs#1" {
 			t.Errorf("%.80q: %+v", said, task.Export)
 		}

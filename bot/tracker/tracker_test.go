@@ -73,12 +73,7 @@ func settled(t incident.Task) bool {
 }
 
 func (x *stand) github(f *bottest.GitHub) tracker.Tracker {
-	x.T.Helper()
-	g, err := tracker.NewGitHub(tracker.GitHubOptions{Repo: f.Repo, Token: f.Token, API: f.URL})
-	if err != nil {
-		x.T.Fatal(err)
-	}
-	return g
+	return x.githubAt(f.Token, f.URL)
 }
 
 func (x *stand) jira(f *bottest.Jira) tracker.Tracker {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/discord"
 )
 
@@ -68,39 +70,19 @@ permissions. It asks Discord which application DISCORD_BOT_TOKEN is of; with
 }
 
 func discordCheckCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "check", Short: "ask Discord whether token, gateway, channel and permissions are right", Args: cobra.NoArgs,
-		Long: `check asks Discord whether the token works, whether the gateway answers (or the
+	return chatCheckCommand("ask Discord whether token, gateway, channel and permissions are right",
+		`check asks Discord whether the token works, whether the gateway answers (or the
 public key is the application's), whether the channel and the category can be
 seen, and which permissions are missing. It changes nothing. Each line is good
 or says what to do; the exit is 0 only when all are good.`,
-	}
-	file := configFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*file)
-		if err != nil {
-			return err
-		}
-		if cfg.Discord.Mode == "" {
-			return fmt.Errorf("%s has no chat.discord: add `chat: {discord: {channel: \"1100000000000000003\"}}`", cfg.File)
-		}
-		o, err := discordOptions(cfg.Discord)
-		if err != nil {
-			return err
-		}
-		bad := 0
-		for _, f := range discord.Check(c.Context(), o) {
-			if f.Good {
-				fmt.Fprintf(c.OutOrStdout(), "good  %s\n", f.Text)
-				continue
+		func(ctx context.Context, cfg config) ([]bot.Finding, error) {
+			if cfg.Discord.Mode == "" {
+				return nil, fmt.Errorf("%s has no chat.discord: add `chat: {discord: {channel: \"1100000000000000003\"}}`", cfg.File)
 			}
-			bad++
-			fmt.Fprintf(c.OutOrStdout(), "BAD   %s\n      %s\n", f.Text, f.Next)
-		}
-		if bad > 0 {
-			return &exitError{code: exitFailed, text: fmt.Sprintf("%d things are to be done", bad)}
-		}
-		return nil
-	}
-	return c
+			o, err := discordOptions(cfg.Discord)
+			if err != nil {
+				return nil, err
+			}
+			return discord.Check(ctx, o), nil
+		})
 }

@@ -6,14 +6,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/certmedic/certmedic/bot/bottest"
 	"github.com/certmedic/certmedic/bot/discord"
-	"github.com/certmedic/certmedic/cmd/certmedic/drill"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -33,26 +31,6 @@ func quickDiscord(o *discord.Options) {
 	o.Every, o.Edits, o.Retry, o.Beat = 10*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond
 }
 
-// chatDrill builds the demo's estate and runs the whole program on it, with chat.
-func chatDrill(t *testing.T, lifetime time.Duration, chat func(config) config) (*drill.Estate, *program) {
-	t.Helper()
-	log := newLog(testLog{t}, true)
-	e, err := drill.Start(t.Context(), drill.Options{Dir: t.TempDir(), Lifetime: lifetime, Listen: "127.0.0.1:0", Helper: []string{os.Args[0], "estate"}, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Errorf("close the estate: %v", err)
-		}
-	})
-	cfg, err := loadConfig(e.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e, startProgram(t, chat(cfg), programOptions{Name: "test", Log: log, Listen: true, Watch: true, tuneSlack: quick, tuneDiscord: quickDiscord})
-}
-
 // member is somebody in Discord.
 type member struct {
 	t *testing.T
@@ -61,15 +39,7 @@ type member struct {
 
 func (m member) sees(who, channel string, words ...string) {
 	m.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		seen := m.f.Seen(who, channel)
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(seen, w) }) {
-			return
-		}
-		if time.Now().After(end) {
-			m.t.Fatalf("%s does not see %q, but:\n%s", who, words, seen)
-		}
-	}
+	sees(m.t, m.f, who, channel, words...)
 }
 
 func (m member) click(who, channel, label string) *bottest.DiscordAsk {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/bot/slack"
 	"github.com/certmedic/certmedic/commands"
 )
@@ -54,44 +56,24 @@ manifest": the commands from the table of verbs, and the least scopes.`,
 }
 
 func slackCheckCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "check", Short: "ask Slack whether tokens, scopes, socket and channel are right", Args: cobra.NoArgs,
-		Long: `check asks Slack whether the tokens work, which scopes they have, whether Socket
+	return chatCheckCommand("ask Slack whether tokens, scopes, socket and channel are right",
+		`check asks Slack whether the tokens work, which scopes they have, whether Socket
 Mode opens and whether the bot is in its channel. It changes nothing. Each line
 is good or says what to do; the exit is 0 only when all are good.`,
-	}
-	file := configFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*file)
-		if err != nil {
-			return err
-		}
-		if cfg.Slack.Mode == "" {
-			return fmt.Errorf("%s has no chat.slack: add `chat: {slack: {channel: C0123456789}}`", cfg.File)
-		}
-		o, err := slackOptions(cfg.Slack)
-		if err != nil {
-			return err
-		}
-		o.TeamGroups = slackGroups(cfg.Teams)
-		for _, t := range cfg.Teams {
-			o.Teams = append(o.Teams, t.Name)
-		}
-		bad := 0
-		for _, f := range slack.Check(c.Context(), o) {
-			if f.Good {
-				fmt.Fprintf(c.OutOrStdout(), "good  %s\n", f.Text)
-				continue
+		func(ctx context.Context, cfg config) ([]bot.Finding, error) {
+			if cfg.Slack.Mode == "" {
+				return nil, fmt.Errorf("%s has no chat.slack: add `chat: {slack: {channel: C0123456789}}`", cfg.File)
 			}
-			bad++
-			fmt.Fprintf(c.OutOrStdout(), "BAD   %s\n      %s\n", f.Text, f.Next)
-		}
-		if bad > 0 {
-			return &exitError{code: exitFailed, text: fmt.Sprintf("%d things are to be done", bad)}
-		}
-		return nil
-	}
-	return c
+			o, err := slackOptions(cfg.Slack)
+			if err != nil {
+				return nil, err
+			}
+			o.TeamGroups = slackGroups(cfg.Teams)
+			for _, t := range cfg.Teams {
+				o.Teams = append(o.Teams, t.Name)
+			}
+			return slack.Check(ctx, o), nil
+		})
 }
 
 // slackGroups finds the user groups of a team of the configuration.
