@@ -157,49 +157,25 @@ func nextTask(tx store.Tx, incident int) (int, error) {
 // DoTask records that an action item is done, at c.At, and how (c.Text, "":
 // not said). One that is done already stays as it is.
 func (b *Book) DoTask(ctx context.Context, id string, c Change) (Incident, Task, error) {
-	n, err := taskNumber(id)
-	if err != nil {
-		return Incident{}, Task{}, err
-	}
-	num, err := b.incidentOfTask(ctx, n)
-	if err != nil {
-		return Incident{}, Task{}, err
-	}
 	how := oneLine(c.Text, maxText)
-	i, err := b.change(ctx, idOf(num), c, func(p *page, c Change) error {
-		at := slices.IndexFunc(p.r.Tasks, func(d diskTask) bool { return d.Num == n })
-		if at < 0 {
-			return fmt.Errorf("task %s: %w", taskName(n), ErrNotFound)
-		}
-		d := p.r.Tasks[at]
+	return b.changeTask(ctx, id, c, func(p *page, d *diskTask, c Change) error {
 		if !d.Done.IsZero() {
 			return nil
 		}
 		if p.at.Before(d.At) {
-			return fmt.Errorf("%s was written at %s, after %s: %w", taskName(n), When(d.At), When(p.at), ErrOrder)
+			return fmt.Errorf("%s was written at %s, after %s: %w", taskName(d.Num), When(d.At), When(p.at), ErrOrder)
 		}
-		said := fmt.Sprintf("Action item %s is done: %s", taskName(n), d.Text)
+		said := fmt.Sprintf("Action item %s is done: %s", taskName(d.Num), d.Text)
 		if how != "" {
 			said += " How: " + how
 		}
 		c.Text = ""
-		if err := p.note(c, TaskKind, said, ChangeEvidence{What: "task done", To: taskName(n)}); err != nil {
+		if err := p.note(c, TaskKind, said, ChangeEvidence{What: "task done", To: taskName(d.Num)}); err != nil {
 			return err
 		}
 		d.Done, d.DoneBy, d.How, d.DoneIn = p.at, toDisk(c.By), how, p.r.Entries
-		p.r.Tasks = slices.Clone(p.r.Tasks)
-		p.r.Tasks[at] = d
-		return p.tx.Delete(keyTaskOpen + padded(n))
+		return p.tx.Delete(keyTaskOpen + padded(d.Num))
 	})
-	if err != nil {
-		return i, Task{}, err
-	}
-	for _, t := range i.Tasks {
-		if t.ID == taskName(n) {
-			return i, t, nil
-		}
-	}
-	return i, Task{}, fmt.Errorf("task %s: %w", taskName(n), ErrNotFound)
 }
 
 // Tasks returns the action items of every incident, by number: the ones not
