@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,6 +43,19 @@ func (b *Outbox) Place(ctx context.Context, lane, key string) (string, error) {
 	}
 	place, _ := readPlace(ns[0].Value)
 	return place, nil
+}
+
+// says reports whether a key's message stands in a lane, or is about to.
+func (b *Outbox) says(ctx context.Context, lane, key string) (bool, error) {
+	b.mu.Lock()
+	l := b.lanes[lane]
+	queued := l != nil && slices.ContainsFunc(l.q, func(p Parcel) bool { return p.Key == key })
+	b.mu.Unlock()
+	if queued { // looked at first: it leaves the queue once its place is written down
+		return true, nil
+	}
+	place, err := b.Place(ctx, lane, key)
+	return place != "", err
 }
 
 // Queued is how many parcels of a lane are not sent yet.

@@ -40,11 +40,11 @@ func (w *follower) retire(ctx context.Context, over bool) error {
 		if err != nil {
 			return err
 		}
-		place, err := w.o.Out.Place(ctx, p.Lane, p.Key)
+		said, err := w.o.Out.says(ctx, p.Lane, p.Key)
 		if err != nil {
 			return err
 		}
-		if place != "" {
+		if said {
 			if err := w.o.Out.Put(ctx, []Parcel{p}); err != nil {
 				return err
 			}
