@@ -166,7 +166,8 @@ func (h *Hooks) enter(w http.ResponseWriter, r *http.Request, source string, pla
 	select {
 	case place <- struct{}{}:
 		return true
-	case <-r.Context().Done():
+	case <-r.Context().Done(): // the sender has gone, or the program is stopping
+		again(w)
 	case <-t.C:
 		h.later(w, source, errors.New("too many requests at once"))
 	}
@@ -227,6 +228,10 @@ func (h *Hooks) refuse(w http.ResponseWriter, source string) {
 // later answers what could not be recorded: the sender sends it again.
 func (h *Hooks) later(w http.ResponseWriter, source string, err error) {
 	h.o.Log.Error("alerts cannot be recorded now; their sender is asked to send them again", "source", source, "error", err)
+	again(w)
+}
+
+func again(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "10")
 	http.Error(w, "not recorded; send it again", http.StatusServiceUnavailable)
 }

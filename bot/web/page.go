@@ -85,8 +85,10 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.refuse(w, r, status, p)
 		return
 	}
-	if errors.Is(err, context.Canceled) {
-		return // nobody waits for it
+	if errors.Is(err, context.Canceled) { // nobody waits for it, or the program is stopping
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "certmedic is stopping. Reload in a moment.", http.StatusServiceUnavailable)
+		return
 	}
 	var b [6]byte
 	rand.Read(b[:])
