@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/mail"
 	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,17 +62,23 @@ type Mail struct {
 
 // Deliver implements Target.
 func (t *Mail) Deliver(ctx context.Context, m commands.Dispatch) (Receipt, error) {
-	prefix := fmt.Sprintf("mail/%s/%s/%s/", m.Incident, m.Update, m.Target)
+	prefix := taking(m)
 	notes, err := t.Notes.List(ctx, prefix)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("read which addresses were taken: %w", err)
 	}
 	taken := map[string]bool{}
 	for _, n := range notes {
-		taken[strings.TrimPrefix(n.Key, prefix)] = true
+		if n.Key != prefix+begun {
+			taken[strings.TrimPrefix(n.Key, prefix)] = true
+		}
 	}
 	var refused []string
 	if len(taken) < len(t.To) {
+		// Where nothing can be written down, nothing is sent: it would be again.
+		if err := t.Notes.Put(ctx, bot.Note{Key: prefix + begun, Value: []byte{'1'}}); err != nil {
+			return Receipt{}, fmt.Errorf("write down that mail is sent: %w", err)
+		}
 		if refused, err = t.send(ctx, m, taken, func(key string) error {
 			return t.Notes.Put(ctx, bot.Note{Key: prefix + key, Value: []byte{'1'}})
 		}); err != nil {
@@ -82,16 +89,27 @@ func (t *Mail) Deliver(ctx context.Context, m commands.Dispatch) (Receipt, error
 		return Receipt{}, &Trouble{Final: true, Text: fmt.Sprintf("%d of %d addresses were refused by %s: %s", len(refused), len(t.To), t.SMTP.Host, strings.Join(refused, "; ")),
 			Next: "Correct the addresses under updates.targets and restart certmedic, or tell them another way."}
 	}
-	var gone []bot.Note
-	for _, to := range t.To {
-		gone = append(gone, bot.Note{Key: prefix + short(to)})
-	}
-	for len(gone) > 0 { // the record has it from here on
-		n := min(len(gone), 50)
-		_ = t.Notes.Put(ctx, gone[:n]...)
-		gone = gone[n:]
-	}
 	return Receipt{Text: fmt.Sprintf("taken by %s for %s", t.SMTP.Host, addresses(len(t.To))), Ref: t.id(m, m.Update, t.To[0])}, nil
+}
+
+// begun is the note that a delivery was begun; the others are its addresses'.
+const begun = "begun"
+
+// taking is where the notes of a delivery stand: which addresses were taken.
+func taking(m commands.Dispatch) string {
+	return fmt.Sprintf("mail/%s/%s/%s/", m.Incident, m.Update, m.Target)
+}
+
+// Settled implements Settler: the record has it, so the notes may go.
+func (t *Mail) Settled(ctx context.Context, m commands.Dispatch) error {
+	notes, err := t.Notes.List(ctx, taking(m))
+	for n := range notes {
+		notes[n].Value = nil
+	}
+	for part := range slices.Chunk(notes, 50) {
+		err = errors.Join(err, t.Notes.Put(ctx, part...))
+	}
+	return err
 }
 
 func addresses(n int) string {

@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"errors"
 	"io"
 	"mime"
 	"mime/quotedprintable"
@@ -296,8 +297,9 @@ func FuzzMail(f *testing.F) {
 	m := x.mailTo(s, "ana@example.com")
 	f.Fuzz(func(t *testing.T, title, text, by string) {
 		n := len(s.Mails())
-		_, err := m.Deliver(t.Context(), commands.Dispatch{Key: "k", Target: "board", Incident: "INC-1", Update: "U-1", Title: title, Text: text, By: by, Status: "investigating", Severity: 2, At: time.Unix(1e9, 0), Declared: time.Unix(1e9, 0)})
-		if err != nil {
+		d := commands.Dispatch{Key: "k", Target: "board", Incident: "INC-1", Update: "U-1", Title: title, Text: text, By: by, Status: "investigating", Severity: 2, At: time.Unix(1e9, 0), Declared: time.Unix(1e9, 0)}
+		_, err := m.Deliver(t.Context(), d)
+		if err := errors.Join(err, m.Settled(t.Context(), d)); err != nil {
 			t.Fatal(err)
 		}
 		mails := s.Mails()

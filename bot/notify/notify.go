@@ -25,6 +25,12 @@ type Target interface {
 	Deliver(ctx context.Context, m commands.Dispatch) (Receipt, error)
 }
 
+// Settler is a Target that is told when the record has a delivery as made: what
+// it kept in order not to make it twice may go then, and no earlier.
+type Settler interface {
+	Settled(ctx context.Context, m commands.Dispatch) error
+}
+
 // Receipt says that a delivery was made.
 type Receipt struct {
 	Text string // "taken by mx.example.com"
@@ -66,6 +72,9 @@ func New(o Options) *Office {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.GiveUp <= 0 {
 		o.GiveUp = 24 * time.Hour
 	}
@@ -102,13 +111,24 @@ func (f *Office) deliver(ctx context.Context, m commands.Dispatch) error {
 	}
 	got, err := t.Deliver(ctx, m)
 	if err == nil {
-		return f.settle(ctx, m, commands.Outcome{Text: got.Text + " at " + clock(f.o.Now(), m.At), Ref: got.Ref, Open: got.Open})
+		return f.made(ctx, t, m, got)
 	}
 	failed, again := f.courier.Judge(err, m.Since)
 	if again != nil {
 		return again
 	}
 	return f.settle(ctx, m, commands.Outcome{Failed: true, Text: failed, Next: next(err, m)})
+}
+
+// made settles a delivery that was made.
+func (f *Office) made(ctx context.Context, t Target, m commands.Dispatch, got Receipt) error {
+	err := f.settle(ctx, m, commands.Outcome{Text: got.Text + " at " + clock(f.o.Now(), m.At), Ref: got.Ref, Open: got.Open})
+	if s, ok := t.(Settler); ok && err == nil {
+		if err := s.Settled(context.WithoutCancel(ctx), m); err != nil {
+			f.o.Log.Warn("notes of a delivery stay behind", "delivery", m.Key, "error", err)
+		}
+	}
+	return err
 }
 
 func (f *Office) settle(ctx context.Context, m commands.Dispatch, o commands.Outcome) error {

@@ -6,6 +6,7 @@ package notify_test
 import (
 	"context"
 	"crypto/x509"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -28,6 +29,8 @@ type stand struct {
 	targets map[string]notify.Target
 	changed chan struct{}
 	giveUp  time.Duration
+	wrap    notify.Desk // in the desk's place; nil: none
+	log     *slog.Logger
 }
 
 func newStand(t testing.TB, conf ...commands.Target) *stand {
@@ -63,7 +66,11 @@ func (x *stand) said(words ...string) bool {
 // run starts the office; end stops it, as a restart does.
 func (x *stand) run() {
 	x.T.Helper()
-	o := notify.New(notify.Options{Desk: x.Desk, Targets: x.targets, Post: x.Post, Retry: 2 * time.Millisecond, Every: 20 * time.Millisecond, GiveUp: x.giveUp})
+	var desk notify.Desk = x.Desk
+	if x.wrap != nil {
+		desk = x.wrap
+	}
+	o := notify.New(notify.Options{Desk: desk, Log: x.log, Targets: x.targets, Post: x.Post, Retry: 2 * time.Millisecond, Every: 20 * time.Millisecond, GiveUp: x.giveUp})
 	x.Start(func(ctx context.Context) { o.Run(ctx, x.changed) })
 }
 
