@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -121,6 +122,10 @@ func (w *Webhook) Deliver(ctx context.Context, m commands.Dispatch) (Receipt, er
 	r.Header.Set(HeaderSignature, Sign(w.Secret, stamp, body))
 	resp, err := client(w.Client).Do(r)
 	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			u.URL = host(w.URL) // the rest may be a secret, and errors are logged
+		}
 		return Receipt{}, err
 	}
 	defer resp.Body.Close()
@@ -167,8 +172,8 @@ func host(address string) string {
 // where it says so (RFC 9110 section 10.2.3).
 func answered(resp *http.Response, who, said string) *Trouble {
 	t := &Trouble{Text: fmt.Sprintf("%s answers %d", who, resp.StatusCode)}
-	if said = strings.Join(strings.Fields(said), " "); said != "" && !strings.HasPrefix(said, "<") {
-		t.Text += ": " + said[:min(len(said), 200)]
+	if said = strings.Join(strings.Fields(bot.Clean(said)), " "); said != "" && !strings.HasPrefix(said, "<") {
+		t.Text += ": " + strings.ToValidUTF8(said[:min(len(said), 200)], "")
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		t.After = min(time.Duration(s)*time.Second, time.Hour)
