@@ -148,7 +148,9 @@ func (g *GitHub) words(err error) error {
 		t.Final, t.Next = true, "See that "+repo+" is right and that GITHUB_TOKEN may read and write its issues."
 	case code == http.StatusGone:
 		t.Final, t.Next = true, "Switch the issues of "+repo+" on, or see whether this one was deleted."
-	case code/100 == 4:
+	case code == http.StatusTooManyRequests: // as a proxy or GitHub Enterprise says it
+		t.After = retryAfter(resp.Response)
+	case code/100 == 4 && code != http.StatusRequestTimeout:
 		t.Final, t.Next = true, "Look at the item: /incident task list"
 	}
 	t.None = code4(resp.Response.StatusCode)

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -214,9 +213,7 @@ func (j *Jira) refusal(resp *http.Response, body []byte) error {
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
-		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-			t.After = min(time.Duration(s)*time.Second, time.Hour)
-		}
+		t.After = retryAfter(resp)
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		t.Final, t.Next = true, "See that JIRA_USER and JIRA_TOKEN are right and may make issues in "+j.Project+", and restart certmedic."
 	case code == http.StatusNotFound || code == http.StatusGone:

@@ -181,6 +181,8 @@ func TestFaults(t *testing.T) {
 		"github create 502":    {"github", []string{"", "502"}, false, nil},
 		"github rate":          {"github", []string{"rate"}, false, []string{"GitHub's rate limit is used up"}},
 		"github abuse":         {"github", []string{"", "abuse"}, false, []string{"GitHub asks to slow down"}},
+		"github slow down":     {"github", []string{"", "429", "429"}, false, []string{"GitHub answers 429"}},
+		"github took too long": {"github", []string{"", "408"}, false, []string{"GitHub answers 408"}},
 		"github token":         {"github", []string{"401"}, true, []string{"did not get into github: GitHub answers 401", "GITHUB_TOKEN", "/incident task export T-1 --to github"}},
 		"github no repository": {"github", []string{"404"}, true, []string{"See that example/certs is right"}},
 		"github no issues":     {"github", []string{"", "410"}, true, []string{"Switch the issues of example/certs on"}},
