@@ -151,7 +151,9 @@ func (r *Rooms) listen(ctx context.Context, room string, who reader) <-chan Mess
 	if !r.mayRead(ctx, rm.name, who.person) {
 		defer leave()
 		silent := make(chan Message)
-		context.AfterFunc(ctx, func() { close(silent) })
+		end := sync.OnceFunc(func() { close(silent) })
+		unhook := context.AfterFunc(r.life, end)
+		context.AfterFunc(ctx, func() { unhook(); end() })
 		return silent
 	}
 	return rm.subscribe(ctx, who, leave)

@@ -439,6 +439,29 @@ func TestCloseGivesUpInTime(t *testing.T) {
 	}
 }
 
+// TestCloseEndsSilentSubscribers: also who may not read a room is told of its end.
+func TestCloseEndsSilentSubscribers(t *testing.T) {
+	r := bot.New(bot.Options{Desk: bottest.NewDesk(), Log: bottest.NewLog(), MayRead: func(_ context.Context, _, person string) bool { return person != ben.ID }})
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	stay, heard := r.Subscribe(context.Background(), "main", ben.ID), r.Subscribe(ctx, "main", ben.ID)
+	leave()
+	if m, ok := <-heard; ok {
+		t.Errorf("ben heard %+v", m)
+	}
+	if err := r.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case m, ok := <-stay:
+		if ok {
+			t.Errorf("ben heard %+v", m)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the channel is open still")
+	}
+}
+
 func TestWaitDoesNotHoldTheLane(t *testing.T) {
 	s := open(t, bottest.NewLog())
 	go s.Say(context.Background(), commands.Request{Text: "/slow renewal", By: ana, Room: "main", Wait: true})

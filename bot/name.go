@@ -1,10 +1,11 @@
 package bot
 
 import (
-	"github.com/certmedic/certmedic/commands"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/certmedic/certmedic/commands"
 )
 
 const (

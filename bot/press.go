@@ -68,7 +68,7 @@ func (r *Rooms) PressOnce(ctx context.Context, id, room, message string, button 
 	q := commands.Request{ID: m.Used.Request, Text: b.Command, By: by, Room: rm.name, At: m.Used.At}
 	return r.say(ctx, q, func(reply commands.Reply) {
 		if !reply.Problem.IsZero() {
-			r.giveBack(rm, m)
+			r.giveBack(rm.name, m)
 		}
 	})
 }
@@ -77,9 +77,16 @@ func noMessage(id string) commands.Reply {
 	return problem("unknown_message", fmt.Sprintf("There is no message %q in this room any more.", id), "Type the command instead.")
 }
 
-// giveBack makes the button of a refused command pressable again.
-func (r *Rooms) giveBack(rm *room, m Message) {
-	_, err := rm.change(r.life, func() (Message, error) {
+// giveBack makes the button of a refused command pressable again. Whoever
+// pressed it may have gone, and the room have left memory since.
+func (r *Rooms) giveBack(room string, m Message) {
+	rm, leave, err := r.enter(r.life, room)
+	if err != nil {
+		r.o.Logger.Error("give the button back", "room", room, "message", m.ID, "error", err)
+		return
+	}
+	defer leave()
+	_, err = rm.change(r.life, func() (Message, error) {
 		n := rm.newest(m)
 		if n.Used.Request != m.Used.Request {
 			return n, errRefused
@@ -88,7 +95,7 @@ func (r *Rooms) giveBack(rm *room, m Message) {
 		return n, nil
 	})
 	if err != nil && err != errRefused {
-		r.o.Logger.Error("give the button back", "room", rm.name, "message", m.ID, "error", err)
+		r.o.Logger.Error("give the button back", "room", room, "message", m.ID, "error", err)
 	}
 }
 
