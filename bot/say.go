@@ -82,8 +82,19 @@ func (r *Rooms) say(ctx context.Context, q commands.Request, after func(commands
 	case <-a.done:
 		return a.reply
 	case <-ctx.Done():
-		return commands.Reply{State: commands.StateRunning, Headline: "The answer is not there yet; it will stand in the room."}
+		return late()
 	}
+}
+
+// late is what Say returns when ctx ended before the answer was there.
+func late() commands.Reply {
+	return commands.Reply{State: commands.StateRunning, Headline: "The answer is not there yet; it will stand in the room."}
+}
+
+// Late reports a reply by which it is not known yet what became of the request:
+// Say returned early.
+func Late(r commands.Reply) bool {
+	return r.State == late().State && r.Headline == late().Headline && r.Problem.IsZero()
 }
 
 // take registers a request, or finds the one with the same id. It returns nil

@@ -34,11 +34,12 @@ func initCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("write the configuration: %w", err)
 			}
-			if _, err = f.Write(starter); err != nil {
-				return errors.Join(fmt.Errorf("write %s: %w", file, err), f.Close())
+			_, err = f.Write(starter)
+			if err = errors.Join(err, f.Close()); err != nil {
+				return errors.Join(fmt.Errorf("write %s: %w", file, err), os.Remove(file)) // it was made here, and is not whole
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s is written. Put your names into it, then: certmedic config check -c %s\n", file, file)
-			return f.Close()
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is written. Put your names into it, then: certmedic config check -c %s\n", file, file)
+			return err
 		},
 	}
 }
@@ -50,15 +51,28 @@ func configCommand() *cobra.Command {
 		Use: "check", Short: "read the configuration and say everything that is wrong with it", Args: cobra.NoArgs,
 	}
 	file := configFlag(check)
-	asJSON := check.Flags().Bool("json", false, "print the problems as JSON")
+	asJSON := check.Flags().Bool("json", false, "print the problems as JSON; a good file has none")
 	check.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := loadConfig(*file)
 		var bad *configError
-		if errors.As(err, &bad) && *asJSON {
-			if err := json.NewEncoder(c.OutOrStdout()).Encode(bad); err != nil {
-				return err
+		errors.As(err, &bad)
+		if *asJSON {
+			said := configError{File: *file, Problems: []configProblem{}}
+			switch {
+			case bad != nil:
+				said = *bad
+			case err == nil:
+				said.File = cfg.File
+			default:
+				said.Problems = append(said.Problems, configProblem{Message: err.Error()})
 			}
-			return &exitError{code: exitFailed}
+			if wrote := json.NewEncoder(c.OutOrStdout()).Encode(said); wrote != nil || bad == nil && err != nil {
+				return errors.Join(err, wrote)
+			}
+			if len(said.Problems) > 0 {
+				return &exitError{code: exitFailed}
+			}
+			return nil
 		}
 		if bad != nil {
 			fmt.Fprintln(c.OutOrStdout(), bad.Error())

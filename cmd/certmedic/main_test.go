@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"testing"
@@ -36,6 +38,14 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"wrong": func(ts *testscript.TestScript, _ bool, args []string) { // certmedic used in a wrong way
+				var e *exec.ExitError
+				if err := ts.Exec("certmedic", args...); !errors.As(err, &e) || e.ExitCode() != exitMisused {
+					ts.Fatalf("certmedic %q ends with %v, not with %d", args, err, exitMisused)
+				}
+			},
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("TZ", "UTC")

@@ -37,24 +37,35 @@ itself. Exit 0: done; 1: refused or failed; 2: wrong use.`,
 	file := configFlag(c)
 	as := c.Flags().String("as", "", "the `name` of who says it (default: the login name)")
 	room := c.Flags().String("room", "main", "the `room` it is said in, for example INC-7")
-	asJSON := c.Flags().Bool("json", false, "print the answer as JSON")
+	asJSON := c.Flags().Bool("json", false, "print the answer as JSON, also when there is none: then its problem says why")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		failed := func(err error) error {
+			if *asJSON {
+				p := commands.Problem{Code: "failed", Message: err.Error()}
+				err = errors.Join(err, printReply(c.OutOrStdout(), commands.Reply{State: commands.StateCritical, Headline: p.Message, Problem: p}, true))
+			}
+			return err
+		}
 		cfg, err := loadConfig(*file)
 		if err != nil {
-			return err
+			return failed(err)
 		}
 		q := commands.Request{Text: strings.Join(args, " "), By: terminalPerson("cli"), Room: *room, At: time.Now(), Wait: true}
 		if *as != "" && !bot.ValidName(*as) {
-			return fmt.Errorf("%q is not a name: give 1 to 40 letters, for example --as ana", *as)
+			return usageError{fmt.Errorf("%q is not a name: give 1 to 40 letters, for example --as ana", *as)}
 		}
 		if *as != "" {
 			q.By = commands.Person{ID: "cli:" + *as, Name: *as, Platform: "cli", Zone: q.By.Zone}
 		}
 		reply, err := sayOnce(c.Context(), cfg, q, newLog(c.ErrOrStderr(), false))
-		if err != nil {
-			return err
+		if err != nil && reply.Headline == "" {
+			return failed(err)
 		}
-		if err := printReply(c.OutOrStdout(), reply, *asJSON); err != nil {
+		if bot.Late(reply) {
+			reply.Headline = "It was not waited for until its end."
+			reply.Problem = commands.Problem{Code: "interrupted", Message: reply.Headline, Hint: "A renewal that was begun goes on at the next start of certmedic. Look how it stands: certmedic run \"/renew\""}
+		}
+		if err := errors.Join(err, printReply(c.OutOrStdout(), reply, *asJSON)); err != nil {
 			return err
 		}
 		switch {

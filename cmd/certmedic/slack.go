@@ -34,7 +34,7 @@ manifest": the commands from the table of verbs, and the least scopes.`,
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		for _, w := range *without {
 			if w != slack.Timeline && w != slack.HomeTab {
-				return fmt.Errorf("--without %s: there are %s and %s", w, slack.Timeline, slack.HomeTab)
+				return usageError{fmt.Errorf("--without %s: there are %s and %s", w, slack.Timeline, slack.HomeTab)}
 			}
 		}
 		m := slack.NewManifest(*url, *without...)
