@@ -184,7 +184,9 @@ func (r *yamlReader) duration(n node, what string, low, high time.Duration) time
 	d, err := time.ParseDuration(s)
 	if days, ok := strings.CutSuffix(s, "d"); ok && err != nil {
 		var x int
-		x, err = strconv.Atoi(days)
+		if x, err = strconv.Atoi(days); x > 36_500 { // more would not fit into a Duration
+			x = -1
+		}
 		d = time.Duration(x) * 24 * time.Hour
 	}
 	if err != nil || d < low || d > high {

@@ -136,10 +136,13 @@ func estateCommand() *cobra.Command {
 	}
 }
 
-// startEstate builds the estate and the program that looks after it.
+// start builds the estate and the program that looks after it.
 func (f *estateFlags) start(ctx context.Context, o drill.Options, po programOptions) (*drill.Estate, *program, error) {
 	exe, err := os.Executable()
 	if err != nil {
+		return nil, nil, err
+	}
+	if po.Token, err = webToken(); err != nil {
 		return nil, nil, err
 	}
 	if o.Dir = f.dir; o.Dir == "" {
