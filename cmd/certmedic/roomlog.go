@@ -19,6 +19,17 @@ type roomLine struct {
 	Message bot.Message `json:"m"`
 }
 
+func readRoomLine(key string, value []byte) (bot.Message, error) {
+	var line roomLine
+	if err := json.Unmarshal(value, &line); err != nil {
+		return line.Message, fmt.Errorf("message at %s: %w", key, err)
+	}
+	if line.V > 1 {
+		return line.Message, fmt.Errorf("message at %s was written by a newer certmedic", key)
+	}
+	return line.Message, nil
+}
+
 func roomPrefix(room string) string { return "room/" + room + "/" }
 
 // Save writes a message under its place in the room, over its earlier revision.
@@ -38,15 +49,9 @@ func (l roomLog) Load(ctx context.Context, room string, limit int) ([]bot.Messag
 	err := l.s.View(ctx, func(tx store.Tx) error {
 		newest = newest[:0]
 		return tx.Scan(store.Range{Prefix: roomPrefix(room), Reverse: true, Limit: limit}, func(key string, value []byte) error {
-			var line roomLine
-			if err := json.Unmarshal(value, &line); err != nil {
-				return fmt.Errorf("message at %s: %w", key, err)
-			}
-			if line.V > 1 {
-				return fmt.Errorf("message at %s was written by a newer certmedic", key)
-			}
-			newest = append(newest, line.Message)
-			return nil
+			m, err := readRoomLine(key, value)
+			newest = append(newest, m)
+			return err
 		})
 	})
 	for i, j := 0, len(newest)-1; i < j; i, j = i+1, j-1 {
