@@ -1,13 +1,12 @@
 package discord
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"sync"
 	"time"
-
-	"context"
 )
 
 // This file holds the way in by HTTP: POST /discord/interactions, signed by

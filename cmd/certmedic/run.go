@@ -168,7 +168,7 @@ func printReply(out io.Writer, reply commands.Reply, asJSON bool) error {
 	text := console.Render(reply, width, colour)
 	for _, f := range reply.Files {
 		if strings.HasPrefix(f.Type, "text/markdown") {
-			text += "\n" + string(f.Data)
+			text += "\n" + bot.Clean(string(f.Data)) // what hooks and strangers wrote is in it
 		}
 	}
 	_, err := fmt.Fprintln(out, strings.TrimRight(text, "\n"))
