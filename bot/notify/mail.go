@@ -80,7 +80,8 @@ func (t *Mail) Deliver(ctx context.Context, m commands.Dispatch) (Receipt, error
 			return Receipt{}, fmt.Errorf("write down that mail is sent: %w", err)
 		}
 		if refused, err = t.send(ctx, m, taken, func(key string) error {
-			return t.Notes.Put(ctx, bot.Note{Key: prefix + key, Value: []byte{'1'}})
+			taken[key] = true
+			return t.Notes.Put(context.WithoutCancel(ctx), bot.Note{Key: prefix + key, Value: []byte{'1'}}) // also when the time is over: it was taken
 		}); err != nil {
 			return Receipt{}, t.words(err)
 		}
@@ -131,6 +132,9 @@ func (t *Mail) send(ctx context.Context, m commands.Dispatch, taken map[string]b
 	for _, to := range t.To {
 		if taken[short(to)] {
 			continue
+		}
+		if ctx.Err() != nil {
+			return nil, &Trouble{Text: fmt.Sprintf("%s is slow: it has taken %d of %d addresses so far", t.SMTP.Host, len(taken), len(t.To)), After: time.Second}
 		}
 		if err := c.UpdateDeadline(t.timeout()); err != nil {
 			return nil, err
@@ -301,6 +305,10 @@ func answer(e *textproto.Error) string {
 
 // words says what went wrong with the server, and what helps.
 func (t *Mail) words(err error) error {
+	var own *Trouble
+	if errors.As(err, &own) {
+		return own
+	}
 	var said *textproto.Error
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError

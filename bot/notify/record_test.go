@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -83,6 +84,54 @@ func TestMailRecordFull(t *testing.T) {
 	x.settled()
 	x.End()
 	if to := addressed(s); !slices.Equal(to, []string{"a@example.com", "b@example.com"}) {
+		t.Errorf("mails to %v", to)
+	}
+}
+
+// late are notes of a record that takes nothing when its caller's time is over,
+// which it is just as the first address was taken.
+type late struct {
+	bot.Notes
+	end context.CancelFunc
+	n   int
+}
+
+func (l *late) Put(ctx context.Context, ns ...bot.Note) error {
+	if l.n++; l.n == 2 {
+		l.end()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.Notes.Put(ctx, ns...)
+}
+
+// A slow server is given more time later; who was mailed to by then is not
+// mailed to again.
+func TestMailOutOfTime(t *testing.T) {
+	t.Parallel()
+	s := bottest.NewSMTP(t, nil)
+	x := newStand(t, board)
+	m := x.mailTo(s, "a@example.com", "b@example.com", "c@example.com")
+	x.say("/incident update images do not load")
+	all, err := x.Desk.Dispatches(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v %v", all, err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	m.Notes = &late{Notes: x.Notes, end: end}
+	_, err = m.Deliver(ctx, all[0])
+	var trouble *notify.Trouble
+	if !errors.As(err, &trouble) || trouble.Final || trouble.After <= 0 || !strings.Contains(trouble.Text, "1 of 3 addresses") {
+		t.Errorf("%v", err)
+	}
+	if to := addressed(s); !slices.Equal(to, []string{"a@example.com"}) {
+		t.Errorf("mails to %v", to)
+	}
+	if _, err := m.Deliver(t.Context(), all[0]); err != nil {
+		t.Error(err)
+	}
+	if to := addressed(s); !slices.Equal(to, []string{"a@example.com", "b@example.com", "c@example.com"}) {
 		t.Errorf("mails to %v", to)
 	}
 }
