@@ -100,6 +100,7 @@ type OutboxOptions struct {
 	Burst  int           // so many may go at once; default 3
 	Edits  time.Duration // between two revisions of one message; default 2 s
 	Retry  time.Duration // the first pause after a failure, doubled up to 30 times that; default 1 s
+	Limit  time.Duration // of one parcel's sending, also after Run was told to end; default 20 s
 }
 
 // Outbox sends parcels: in order per lane, none twice, none lost.
@@ -145,6 +146,9 @@ func NewOutbox(o OutboxOptions) *Outbox {
 	}
 	if o.Retry <= 0 {
 		o.Retry = time.Second
+	}
+	if o.Limit <= 0 {
+		o.Limit = 20 * time.Second
 	}
 	return &Outbox{o: o, wake: make(chan struct{}, 1), lanes: map[string]*outLane{}}
 }

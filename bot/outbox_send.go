@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// sendLimit bounds one parcel's sending, also after Run was told to end.
-const sendLimit = 20 * time.Second
-
 // pruneEvery is how often old places are looked for.
 const pruneEvery = 12 * time.Hour
 
@@ -82,7 +79,7 @@ func (b *Outbox) start(ctx context.Context, sending *sync.WaitGroup) time.Durati
 		l.busy, l.q[i].flying = true, true
 		p := l.q[i]
 		sending.Go(func() {
-			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.o.Limit)
 			defer cancel()
 			b.settle(bounded, l, p)
 			b.poke()
@@ -117,7 +114,7 @@ func (b *Outbox) settle(ctx context.Context, l *outLane, p Parcel) {
 		if err == nil && p.Key != "" && place != "" {
 			notes = append(notes, placeNote(p.Lane, p.Key, place, b.o.Now()))
 		}
-		if wrote := b.o.Notes.Put(ctx, notes...); wrote != nil {
+		if wrote := b.o.Notes.Put(context.WithoutCancel(ctx), notes...); wrote != nil { // also at the last moment: it was sent
 			// It stays: it is looked for before it is said again.
 			err, uncertain = fmt.Errorf("write down that it was sent: %w", wrote), true
 		} else if err != nil {
