@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/quotedprintable"
@@ -284,6 +285,25 @@ func TestMailDown(t *testing.T) {
 		t.Errorf("%+v\n%s", us[3].Deliveries, x.Heard())
 	}
 	s.Start()
+}
+
+// A mail names the mails before it: the first and the newest ones, twenty in all.
+func TestMailThread(t *testing.T) {
+	t.Parallel()
+	s := bottest.NewSMTP(t, nil)
+	x := newStand(t, board)
+	d := commands.Dispatch{Key: "k", Target: "board", Incident: "INC-1", Update: "U-31", Title: "x", Text: "y", By: "ana", Status: "identified", Severity: 2}
+	for n := range 30 {
+		d.Earlier = append(d.Earlier, fmt.Sprint("U-", n+1))
+	}
+	if _, err := x.mailTo(s, "ana@example.com").Deliver(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	msg := s.Mails()[0].Message(t)
+	refs := strings.Fields(msg.Header.Get("References"))
+	if len(refs) != 20 || !strings.HasPrefix(refs[0], "<inc-1.u-1.") || !strings.HasPrefix(refs[1], "<inc-1.u-12.") || !strings.HasPrefix(refs[19], "<inc-1.u-30.") || msg.Header.Get("In-Reply-To") != refs[19] {
+		t.Errorf("%q, in reply to %q", refs, msg.Header.Get("In-Reply-To"))
+	}
 }
 
 // FuzzMail: whatever stands in title, text and names, a mail has the headers
