@@ -137,7 +137,7 @@ func estateCommand() *cobra.Command {
 }
 
 // start builds the estate and the program that looks after it.
-func (f *estateFlags) start(ctx context.Context, o drill.Options, po programOptions) (*drill.Estate, *program, error) {
+func (f *estateFlags) start(ctx context.Context, o drill.Options, po programOptions) (_ *drill.Estate, _ *program, err error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -149,6 +149,11 @@ func (f *estateFlags) start(ctx context.Context, o drill.Options, po programOpti
 		if o.Dir, err = os.MkdirTemp("", "certmedic-"); err != nil {
 			return nil, nil, err
 		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, os.RemoveAll(o.Dir))
+			}
+		}()
 	}
 	if _, err := os.Stat(filepath.Join(o.Dir, "certmedic.yaml")); err == nil {
 		return nil, nil, fmt.Errorf("%s holds a configuration already: name an empty directory with --dir", o.Dir)

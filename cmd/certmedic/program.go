@@ -161,7 +161,7 @@ func (p *program) post(m commands.Post) {
 func (p *program) listen() error {
 	var err error
 	if p.listener, err = net.Listen("tcp", p.cfg.Listen); err != nil {
-		return fmt.Errorf("listen on %s: %w: choose another address under listen:, or stop what uses this one", p.cfg.Listen, err)
+		return fmt.Errorf("listen on %s: %w: choose another address (listen: of the configuration, --listen of a demo), or stop what uses this one", p.cfg.Listen, err)
 	}
 	p.onStop("listener", func(context.Context) error {
 		if err := p.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

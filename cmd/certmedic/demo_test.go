@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,4 +41,30 @@ func TestDemoToken(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestDemoLeavesNothing: a demo that cannot start takes its directory away
+// again, and says what to do in its own words.
+func TestDemoLeavesNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	code, _, errOut := cli(t, "demo", "--listen", l.Addr().String())
+	if code != exitFailed || !strings.Contains(errOut, "--listen") {
+		t.Errorf("%d %s", code, errOut)
+	}
+	if left, _ := os.ReadDir(tmp); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	dir := filepath.Join(tmp, "mine") // a named one stays
+	if code, _, _ := cli(t, "demo", "--listen", l.Addr().String(), "--dir", dir); code != exitFailed {
+		t.Errorf("%d", code)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
 }
