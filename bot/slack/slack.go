@@ -146,8 +146,10 @@ func New(o Options) (*Slack, error) {
 	return s, nil
 }
 
-// client is the library's client with a bounded HTTP client.
+// client is the library's client with a bounded HTTP client, which follows no
+// redirect: the token goes nowhere else.
 func client(o Options, h *http.Client, headers func(string, http.Header)) *slack.Client {
+	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	opts := []slack.Option{slack.OptionHTTPClient(h), slack.OptionAppLevelToken(o.AppToken)}
 	if o.APIURL != "" {
 		opts = append(opts, slack.OptionAPIURL(strings.TrimSuffix(o.APIURL, "/")+"/"))
