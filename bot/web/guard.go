@@ -218,8 +218,22 @@ func (s *Site) sign(purpose, value string) string {
 func (s *Site) cookie(r *http.Request, name, value string, age int) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: age,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
 	}
+}
+
+// overTLS reports whether the browser came by TLS, to us or, as it says
+// (RFC 7239, or the header before it), to a proxy in front. Who says so without
+// it being true keeps only himself out: his browser sends no such cookie back.
+func overTLS(r *http.Request) bool {
+	proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	first, _, _ := strings.Cut(r.Header.Get("Forwarded"), ",")
+	for part := range strings.SplitSeq(first, ";") {
+		if k, v, _ := strings.Cut(strings.TrimSpace(part), "="); strings.EqualFold(k, "proto") {
+			proto = strings.Trim(v, `"`)
+		}
+	}
+	return r.TLS != nil || strings.EqualFold(strings.TrimSpace(proto), "https")
 }
 
 // equal compares in a time that does not tell how much was right.
