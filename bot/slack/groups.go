@@ -19,6 +19,8 @@ import (
 
 // groups are the workspace's user groups as they were last read.
 type groups struct {
+	asking chan struct{} // holds one while Slack is asked
+
 	mu    sync.Mutex
 	all   []slack.UserGroup // with their users
 	at    time.Time         // when they were read
@@ -56,15 +58,33 @@ func (s *Slack) Groups(ctx context.Context, p commands.Person) []string {
 // userGroups returns the user groups. An error comes with what is known still.
 func (s *Slack) userGroups(ctx context.Context) ([]slack.UserGroup, error) {
 	g := &s.groups
+	if all, ok := g.fresh(s.o.Now()); ok {
+		return all, nil
+	}
+	select {
+	case g.asking <- struct{}{}:
+		defer func() { <-g.asking }()
+	case <-ctx.Done(): // somebody else asks
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.known(s.o.Now()), ctx.Err()
+	}
+	now := s.o.Now()
+	if all, ok := g.fresh(now); ok {
+		return all, nil
+	}
+	g.mu.Lock()
+	try := g.err == nil || now.Sub(g.tried) >= 10*s.o.Retry
+	g.mu.Unlock()
+	var all []slack.UserGroup
+	var err error
+	if try {
+		all, err = s.readGroups(ctx)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := s.o.Now()
-	if !g.at.IsZero() && now.Sub(g.at) < groupsFor {
-		return g.all, nil
-	}
-	if g.err == nil || now.Sub(g.tried) >= 10*s.o.Retry {
+	if try {
 		g.tried = now
-		all, err := s.readGroups(ctx)
 		switch e := slackError(err); {
 		case err == nil:
 			g.all, g.at, g.err = all, now, nil
@@ -78,10 +98,22 @@ func (s *Slack) userGroups(ctx context.Context) ([]slack.UserGroup, error) {
 			g.err = err
 		}
 	}
+	return g.known(now), g.err
+}
+
+// fresh returns the groups when they were read lately.
+func (g *groups) fresh(now time.Time) ([]slack.UserGroup, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.all, !g.at.IsZero() && now.Sub(g.at) < groupsFor
+}
+
+// known are the groups as long as they count when Slack cannot be asked. g.mu is held.
+func (g *groups) known(now time.Time) []slack.UserGroup {
 	if now.Sub(g.at) > groupsMax {
 		g.all = nil
 	}
-	return g.all, g.err
+	return g.all
 }
 
 // readGroups asks Slack for the user groups and who is in them.

@@ -137,6 +137,7 @@ func New(o Options) (*Slack, error) {
 	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, stirred: map[string]time.Time{}, people: map[string]known{}, replays: replays{seen: map[[16]byte]int64{}}}
 	s.link = bot.NewLink(bot.LinkOptions{Name: "slack", Now: o.Now, Log: o.Log, Retry: o.Retry, Most: 30, Words: words, Asked: toWait})
 	s.ready = s.link.Ready()
+	s.groups.asking = make(chan struct{}, 1)
 	s.http = &http.Client{Timeout: 10 * time.Second}
 	s.api = client(o, s.http, nil)
 	s.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: s, Now: o.Now, Log: o.Log, Every: o.Every, Edits: o.Edits, Retry: o.Retry})
