@@ -60,7 +60,9 @@ func (r *Rooms) say(ctx context.Context, q commands.Request, after func(commands
 		q.ID = newID()
 	}
 	q.At = r.at(q.At)
-	q.Text, q.By.Name = commands.WithoutSecrets(Clean(q.Text)), Clean(q.By.Name)
+	said := Clean(q.Text)
+	q.Text, q.By.Name = commands.WithoutSecrets(said), Clean(q.By.Name)
+	q.Cut = q.Text != said
 	if q.By.ID == "" {
 		return problem("no_person", "It is not known who says this.", "Give your name, for example ana.")
 	}

@@ -31,6 +31,8 @@ type Request struct {
 	At   time.Time `json:"at"`
 	Link string    `json:"link,omitempty"` // to the message, where the platform has links
 	Wait bool      `json:"wait,omitempty"` // answer only when what was started has ended (certmedic run)
+
+	Cut bool `json:"-"` // a secret was cut out of Text before it came here: who wrote it is told
 }
 
 // States of a reply, shown as colour, symbol and word.

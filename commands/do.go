@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type call struct {
 	args *args
 	say  func(Post)
 
+	id    string // the incident that the line named, "INC-7"
 	needs string // the right that the owners of what is meant have; set by allowed
 }
 
@@ -50,6 +52,10 @@ func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply)
 	}()
 	c := &call{d: d, r: r, say: post}
 	reply, err := c.answer(ctx)
+	err = c.named(err)
+	if r.Cut {
+		defer func() { reply = warnCut(reply, true) }()
+	}
 	if err != nil {
 		var own *refused
 		if errors.As(err, &own) {
@@ -58,7 +64,7 @@ func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply)
 		}
 		return clean(problemReply(d.explain(ctx, err, log...)))
 	}
-	reply = clean(reply)
+	reply = clean(warnCut(reply, r.Cut))
 	if reply.Incident != "" && !strings.EqualFold(reply.Incident, r.Room) {
 		echo := reply
 		echo.Public = true
@@ -66,6 +72,25 @@ func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply)
 	}
 	return reply
 }
+
+// named puts the incident that a line named into the example that the line is
+// refused with: typed as it stands, it is about the same incident.
+func (c *call) named(err error) error {
+	var p Problem
+	if c.id == "" || c.v == nil || !errors.As(err, &p) {
+		return err
+	}
+	var own *refused
+	if errors.As(err, &own) {
+		return err
+	}
+	example := "/" + c.v.Name + " " + c.id + strings.TrimPrefix(incidentWord.ReplaceAllString(c.v.Example, ""), "/"+c.v.Name)
+	p.Hint = strings.Replace(p.Hint, "For example: "+c.v.Example, "For example: "+example, 1)
+	return p
+}
+
+// incidentWord is the incident of an example.
+var incidentWord = regexp.MustCompile(` INC-7\b`)
 
 // answer finds the verb, parses the line and runs it.
 func (c *call) answer(ctx context.Context) (Reply, error) {

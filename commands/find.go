@@ -36,7 +36,9 @@ func (c *call) incident(ctx context.Context) (incident.Incident, error) {
 func (c *call) meant(ctx context.Context) (incident.Incident, error) {
 	if s, ok := c.args.peek(); ok && isIncident(s) {
 		_, _ = c.args.take()
-		return c.d.incidentByID(ctx, strings.ToUpper(s), c.r.By)
+		i, err := c.d.incidentByID(ctx, strings.ToUpper(s), c.r.By)
+		c.id = i.ID
+		return i, err
 	}
 	if isIncident(c.r.Room) {
 		return c.d.incidentByID(ctx, strings.ToUpper(c.r.Room), c.r.By)
@@ -64,6 +66,21 @@ func (c *call) meant(ctx context.Context) (incident.Incident, error) {
 	}
 	return incident.Incident{}, Problem{Code: "which_incident", Message: plural(len(all), "incident") + " are open: " + listed(names, 5) + ".",
 		Hint: "Name it right after the verb, for example: /" + c.v.Name + " " + all[0].ID}
+}
+
+// begins returns the only name that starts with s, of three letters or more.
+func begins(s string, names []string) string {
+	found := ""
+	for _, n := range names {
+		if len(s) < 3 || !strings.HasPrefix(n, s) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = n
+	}
+	return found
 }
 
 // certificate finds a certificate by name or domain.
@@ -95,9 +112,15 @@ func (d *Desk) certificate(s string) (renew.Certificate, error) {
 	for _, c := range inv.Certificates {
 		domains = append(domains, c.Domains...)
 	}
-	switch n := nearest(name, append(slices.Clone(names), domains...)); {
+	n := nearest(name, append(slices.Clone(names), domains...))
+	if n == "" {
+		n = begins(name, names)
+	}
+	switch {
 	case n != "":
 		p.Hint = "Did you mean " + n + "? For example: /certcheck " + n
+	case len(names) == 1:
+		p.Hint = "The only one is " + names[0] + ". For example: /certcheck " + names[0]
 	case len(names) > 0:
 		p.Hint = "There are " + listed(names, 8) + ". For example: /certcheck " + names[0]
 	default:

@@ -82,6 +82,9 @@ func postmortemRun(ctx context.Context, c *call) (Reply, error) {
 	if w, ok := c.args.peek(); ok && to == "" && word != publishWord {
 		_, _ = c.args.take()
 		form, err := formOf(w)
+		if t := strings.ToLower(w); err != nil && slices.Contains(c.d.o.Templates.Names(), t) {
+			return Reply{}, Problem{Code: "bad_form", Message: quote(w) + " is a template, not a form of the draft.", Hint: "For example: /incident postmortem " + i.ID + " --template " + t}
+		}
 		if err != nil {
 			return Reply{}, err
 		}

@@ -123,9 +123,9 @@ func (c *call) corrected(i incident.Incident, headline string) Reply {
 
 // warnCut says that a secret was cut out of a text before storing.
 func warnCut(r Reply, cut bool) Reply {
-	if cut {
+	if cut && !strings.Contains(r.Body, cutWords) {
 		r.State = StateWarning
-		r.Body = strings.TrimSpace(r.Body + "\nSomething that looks like a private key, a token or a password was cut out before storing. Change it: others may have seen it.")
+		r.Body = strings.TrimSpace(r.Body + "\n" + cutWords)
 	}
 	return r
 }

@@ -124,7 +124,7 @@ func severityOf(s string) (incident.Severity, error) {
 		return incident.Severity(s[0] - '0'), nil
 	}
 	return 0, Problem{Code: "bad_severity", Message: quote(s) + " is not a severity: there are 1 (worst) to 4.",
-		Hint: "SEV1: " + severities[1] + ". SEV4: " + severities[4] + ". For example: /incident sev 2"}
+		Hint: "SEV1: " + severities[1] + ". SEV4: " + severities[4] + ". For example: sev2"}
 }
 
 // declareCerts finds the certificates of a declaration: given, named in the

@@ -43,12 +43,8 @@ func note(ctx context.Context, c *call) (Reply, error) {
 	if w.read != "" {
 		body = append(body, w.words())
 	}
-	if cut {
-		body = append(body, "Something that looks like a private key, a token or a password was cut out before storing. Change it: others may have seen it.")
-		r.State = StateWarning
-	}
 	r.Body = strings.Join(body, "\n")
-	return r, nil
+	return warnCut(r, cut), nil
 }
 
 // textAt splits "text @ time". What follows the last @ is a time when it

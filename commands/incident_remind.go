@@ -2,17 +2,20 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
 )
 
 func snoozeVerb() *verb {
-	return &verb{Verb: Verb{Name: "incident snooze", Args: "[INC] commander|update|close|draft|T-n|U-n|R-n time", Summary: "keep a reminder quiet for a while, on the record",
+	return &verb{Verb: Verb{Name: "incident snooze", Args: "[INC] commander|update|close|draft|T-n|U-n|R-n [time]", Summary: "keep a reminder quiet for a while (30m unless said), on the record",
 		Example: "/incident snooze update 30m", Public: true, Rare: true}, max: 3, run: func(ctx context.Context, c *call) (Reply, error) {
 		i, kind, err := c.reminderArg(ctx)
 		if err != nil {
@@ -62,7 +65,7 @@ func (c *call) reminderArg(ctx context.Context) (incident.Incident, string, erro
 		return i, "", c.v.problem("missing_kind", "Name the reminder: "+either(kinds, 5)+", an action item as T-3, an update as U-2, or a renewal as R-3.")
 	}
 	if up := strings.ToUpper(word); taskID.MatchString(up) || updateID.MatchString(up) || isRenewal(up) {
-		return i, up, nil
+		return i, up, c.reminds(ctx, i, up)
 	}
 	w := strings.ToLower(word)
 	for _, k := range kinds {
@@ -75,6 +78,29 @@ func (c *call) reminderArg(ctx context.Context) (incident.Incident, string, erro
 		p.Hint = "Did you mean " + n + "? " + p.Hint
 	}
 	return i, "", p
+}
+
+// reminds refuses the reminder of what the incident does not have.
+func (c *call) reminds(ctx context.Context, i incident.Incident, id string) error {
+	switch id[0] {
+	case 'T':
+		if !slices.ContainsFunc(i.Tasks, func(t incident.Task) bool { return t.ID == id }) {
+			return Problem{Code: "unknown_task", Message: i.ID + " has no action item " + id + ".", Hint: "See them: /incident task list all"}
+		}
+	case 'U':
+		all, err := c.d.o.Book.Updates(ctx, i.ID)
+		if err != nil {
+			return fmt.Errorf("updates of %s: %w", i.ID, err)
+		}
+		if !slices.ContainsFunc(all, func(u incident.Update) bool { return u.ID == id }) {
+			return Problem{Code: "unknown_update", Message: i.ID + " has no update " + id + ".", Hint: "See them: /incident update list " + i.ID}
+		}
+	default:
+		if _, err := c.d.o.Renewer.Renewal(ctx, id); errors.Is(err, renew.ErrNotFound) {
+			return Problem{Code: "unknown_renewal", Message: "There is no renewal " + id + ".", Hint: "See them with: /renew"}
+		}
+	}
+	return nil
 }
 
 var spanRE = regexp.MustCompile(`^([0-9]{1,5})(m|min|h|d)$`)

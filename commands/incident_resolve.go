@@ -52,7 +52,8 @@ func (c *call) resolve(ctx context.Context, i incident.Incident) (Reply, error) 
 			return Reply{}, err
 		}
 	}
-	ch := c.change(c.args.rest())
+	text := c.args.rest()
+	ch := c.change(text)
 	ch.Reason = c.args.value("anyway")
 	from := i
 	i, err := c.d.o.Book.Resolve(ctx, i.ID, failing, ch)
@@ -68,6 +69,12 @@ func (c *call) resolve(ctx context.Context, i incident.Incident) (Reply, error) 
 		said = i.ID + " is resolved."
 	case len(failing) > 0:
 		said = fmt.Sprintf("%s is resolved although %s: %s.", i.ID, plural(len(failing), "endpoint")+" "+failVerbOnly(len(failing)), listed(failing, 4))
+	}
+	if from.Status == incident.Resolved {
+		said = strings.Replace(said, " is resolved", " was resolved already", 1)
+		if text+ch.Reason != "" {
+			said += " What you say is on its timeline."
+		}
 	}
 	return c.changed(ctx, i, said), nil
 }

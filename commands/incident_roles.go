@@ -62,9 +62,17 @@ func role(ctx context.Context, c *call) (Reply, error) {
 		had = from.Commander
 	}
 	c.brief(i, name, had, to)
-	r := c.changed(ctx, i, fmt.Sprintf("%s is the %s of %s now.", to.Name, name, i.ID))
+	r := c.changed(ctx, i, roleSaid(to.Name, name, i.ID))
 	r.Body = strings.TrimSpace(roleFor[name] + "\n" + r.Body)
 	return r, nil
+}
+
+// roleSaid says who has a role: communications is what somebody does.
+func roleSaid(who, role, id string) string {
+	if role == "communications" {
+		return fmt.Sprintf("%s has the communications of %s now.", who, id)
+	}
+	return fmt.Sprintf("%s is the %s of %s now.", who, role, id)
 }
 
 func handoffVerb() *verb {

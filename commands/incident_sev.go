@@ -26,8 +26,12 @@ func setSeverity(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, err
 	}
 	from := i
-	if i, err = c.d.o.Book.SetSeverity(ctx, i.ID, to, c.change(c.args.rest())); err != nil {
+	text := c.args.rest()
+	if i, err = c.d.o.Book.SetSeverity(ctx, i.ID, to, c.change(text)); err != nil {
 		return Reply{}, c.bookError(from, err)
+	}
+	if from.Severity == i.Severity {
+		return c.same(ctx, i, sev(i.Severity), text), nil
 	}
 	return c.changed(ctx, i, fmt.Sprintf("%s is %s now, was %s: %s.", i.ID, sev(i.Severity), sev(from.Severity), severities[i.Severity])), nil
 }

@@ -107,13 +107,13 @@ func readSince(s string, now time.Time) (time.Time, error) {
 		}
 		return t, nil
 	}
-	return now, Problem{Code: "bad_since", Message: quote(s) + " is not how far back.", Hint: "It can be 90d, 12w, 6m, 1y, 2026-01-01 or all. For example: /incident stats --since 90d"}
+	return now, Problem{Code: "bad_since", Message: quote(s) + " does not say how far back.", Hint: "It can be 90d, 12w, 6m, 1y, 2026-01-01 or all. For example: /incident stats --since 90d"}
 }
 
 func stats(ctx context.Context, c *call) (Reply, error) {
 	by := strings.ToLower(c.args.value("by"))
 	if by != "" && !slices.Contains(incident.Dimensions, by) {
-		return Reply{}, c.v.problem("bad_by", quote(by)+" is none: it can be "+either(incident.Dimensions, 9)+".")
+		return Reply{}, c.v.problem("bad_by", "The numbers cannot be parted by "+quote(by)+": it can be "+either(incident.Dimensions, 9)+".")
 	}
 	since := c.args.value("since")
 	p, err := c.d.numbers(ctx, since)

@@ -30,13 +30,27 @@ func setStatus(ctx context.Context, c *call) (Reply, error) {
 	if to == incident.Resolved {
 		return c.resolve(ctx, i)
 	}
-	ch := c.change(c.args.rest())
+	text := c.args.rest()
+	ch := c.change(text)
 	ch.Reason = c.args.value("reason")
 	from := i.Status
 	if i, err = c.d.o.Book.SetStatus(ctx, i.ID, to, ch); err != nil {
 		return Reply{}, c.bookError(i0(i, from), err)
 	}
+	if i.Status == from {
+		return c.same(ctx, i, string(i.Status), text+ch.Reason), nil
+	}
 	return c.changed(ctx, i, fmt.Sprintf("%s is %s now, was %s.", i.ID, i.Status, from)), nil
+}
+
+// same answers a change to what the incident was already: what was said with
+// it is on the timeline all the same.
+func (c *call) same(ctx context.Context, i incident.Incident, state, text string) Reply {
+	said := i.ID + " is " + state + " already."
+	if text != "" {
+		said = i.ID + " is " + state + " already; what you say is on its timeline."
+	}
+	return c.changed(ctx, i, said)
 }
 
 // i0 keeps the status that was refused, for the words of the refusal.

@@ -58,6 +58,7 @@ func (c *call) incidentNamed(ctx context.Context, id string) (incident.Incident,
 		return c.incident(ctx)
 	}
 	i, err := c.d.incidentByID(ctx, id, c.r.By)
+	c.id = i.ID
 	if err == nil {
 		err = c.mine(ctx, i)
 	}

@@ -107,7 +107,8 @@ func (c *call) updateAsk(ctx context.Context, i incident.Incident) (a updateAsk,
 		}
 		a.made = true
 	case text == "":
-		p := c.v.problem("missing_text", "Say where "+i.ID+" stands, or have it worded from the facts: /incident update "+i.ID+" --draft external")
+		p := c.v.problem("missing_text", "Say where "+i.ID+" stands.")
+		p.Hint += ". To have it worded from the facts: /incident update " + i.ID + " --draft external"
 		return a, p
 	}
 	a.text, a.cut = incident.Clean(text, 1<<20)
@@ -172,7 +173,7 @@ func (c *call) updateTargets(i incident.Incident, to, audience string) ([]Target
 		t, ok := c.d.target(name)
 		switch {
 		case !ok:
-			p := Problem{Code: "unknown_target", Message: quote(name) + " is not a target of status updates.", Hint: "There are " + orElse(listed(names, 8), "none: configure them under updates.targets") + "; none says it in the rooms alone."}
+			p := Problem{Code: "unknown_target", Message: quote(name) + " is not a target of status updates.", Hint: targetsHint(names)}
 			if n := nearest(name, names); n != "" {
 				p.Hint = "Did you mean " + n + "? " + p.Hint
 			}
@@ -288,4 +289,12 @@ func (d *Desk) completeUpdate(flag string, add func(...string)) bool {
 		return false
 	}
 	return true
+}
+
+// targetsHint says what --to takes.
+func targetsHint(names []string) string {
+	if len(names) == 0 {
+		return "No target is configured: name some under updates.targets. Without --to it is said in the rooms alone."
+	}
+	return "There are " + listed(names, 8) + ". To say it in the rooms alone: --to none"
 }

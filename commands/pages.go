@@ -277,10 +277,16 @@ func zoneOf(name string) *time.Location {
 		return nil
 	}
 	loc, err := time.LoadLocation(name)
-	if err != nil {
+	if err != nil || isUTC(loc) {
 		return nil
 	}
 	return loc
+}
+
+// isUTC reports that a zone is UTC under another name, as Etc/UTC is.
+func isUTC(loc *time.Location) bool {
+	short, offset := time.Unix(0, 0).In(loc).Zone()
+	return short == "UTC" && offset == 0
 }
 
 func formOf(s string) (string, error) {

@@ -28,7 +28,8 @@ func (p Problem) Error() string { return p.Message }
 
 // problemReply draws a Problem.
 func problemReply(p Problem) Reply {
-	return Reply{State: StateWarning, Headline: end(p.Message), Body: p.Hint, Problem: p}
+	p.Message = end(p.Message) // the same words in both places: rooms leave out what the headline says
+	return Reply{State: StateWarning, Headline: p.Message, Body: p.Hint, Problem: p}
 }
 
 // refused is a Problem with a reply of its own (buttons, a table).

@@ -193,6 +193,10 @@ func containsFold(list []string, s string) bool {
 // startButton starts the plan, or asks for approval.
 func (c *call) startButton(p renew.Plan, a renew.Ask, ok bool) Button {
 	b := Button{Label: "Start", Style: "primary", Command: "/renew " + p.Certificate.Name + flagsOf(a, a.Challenge) + " --yes", Confirm: startWords(p, p.Challenge.Type)}
+	if a.DryRun {
+		b.Label, b.Confirm = "Start the dry run", ""
+		return b
+	}
 	if p.Approval {
 		b.Label, b.Confirm = "Ask for approval", ""
 	}

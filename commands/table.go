@@ -186,7 +186,9 @@ func subs(group string) []string {
 // ownAlias maps other second words that people try to the verb that they mean.
 var ownAlias = map[string]string{
 	"incident severity": "incident sev", "incident commander": "incident lead", "incident draft": "incident postmortem",
-	"incident announce": "incident update", "incident publish": "incident update", "incident statuspage": "incident update", "incident open": "incident declare", "incident new": "incident declare", "incident ls": "incident list",
+	"incident announce": "incident update", "incident publish": "incident update", "incident statuspage": "incident update", "incident open": "incident declare", "incident new": "incident declare", "incident ls": "incident list", "incident search": "incident list", "incident find": "incident list",
+	"incident tasks": "incident task", "incident remove": "incident drop", "incident delete": "incident drop", "incident title": "incident rename", "incident assign": "incident lead",
+	"incident comment": "incident note", "incident log": "incident note",
 	"renew cancel": "renew stop", "certcheck owner": "certcheck who", "certcheck preflight": "certcheck rehearse",
 }
 

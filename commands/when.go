@@ -78,7 +78,7 @@ func readTime(s, zone string, now time.Time, plan bool) (when, error) {
 	w.at = w.at.UTC()
 	if !plan && w.at.After(now) {
 		return when{}, Problem{Code: "future", Message: quote(s) + " is in the future: " + stamp(w.at) + ", " + ago(now, w.at) + ".",
-			Hint: "Give a time that has passed, for example -20m or yesterday 14:05. For something planned add --plan."}
+			Hint: "Give a time that has passed, for example -20m or yesterday 14:05. For something planned: /incident note the rollout goes on @ 14:05 --plan"}
 	}
 	return w, nil
 }
@@ -231,7 +231,7 @@ func (z zoneRead) said(t time.Time) string {
 		return ""
 	case z.lost != "":
 		return " (your zone " + z.lost + " is not known here, so UTC)"
-	case z.loc == time.UTC:
+	case z.loc == time.UTC || isUTC(z.loc):
 		return " (no zone was typed, so UTC)"
 	}
 	return " (your zone " + z.loc.String() + ", " + t.In(z.loc).Format("2006-01-02 15:04 -07:00") + ")"

@@ -32,7 +32,7 @@ var statuses = []Status{Investigating, Identified, Monitoring, Resolved}
 // but a final one; to resolved see Resolve. Going back needs a reason
 // (ErrReason). From resolved it reopens the incident: the milestone resolved
 // is taken away, its lines stay. The status that it has already changes
-// nothing.
+// nothing; what was said with it is a note.
 func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (Incident, error) {
 	if !to.Open() {
 		return Incident{}, fmt.Errorf("status %.40q is not investigating, identified or monitoring: %w", to, ErrState)
@@ -40,7 +40,7 @@ func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (I
 	return b.change(ctx, id, c, func(p *page, c Change) error {
 		from := Status(p.r.Status)
 		if from == to {
-			return nil
+			return p.remark(c)
 		}
 		if err := p.notOver(); err != nil {
 			return err
@@ -56,6 +56,20 @@ func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (I
 		}
 		return p.setStatus(to, c, fmt.Sprintf("Status: %s, was %s.", to, from))
 	})
+}
+
+// remark writes what was said with a change to what is so already: nothing
+// that a person said is lost. Nothing said is no line.
+func (p *page) remark(c Change) error {
+	text := strings.TrimSpace(c.Text)
+	if !blank(c.Reason) {
+		text = strings.TrimSpace(text + " Reason: " + strings.TrimSpace(c.Reason) + ".")
+	}
+	if text == "" {
+		return nil
+	}
+	c.Text = ""
+	return p.note(c, NoteKind, text, ChangeEvidence{})
 }
 
 // setStatus changes the status and writes its line.
@@ -92,7 +106,7 @@ func (b *Book) SetSeverity(ctx context.Context, id string, to Severity, c Change
 	return b.change(ctx, id, c, func(p *page, c Change) error {
 		from := p.r.Severity
 		if from == int(to) {
-			return nil
+			return p.remark(c)
 		}
 		if err := p.notOver(); err != nil {
 			return err
@@ -204,7 +218,7 @@ func (b *Book) AddCertificate(ctx context.Context, id, certificate string, c Cha
 func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Change) (Incident, error) {
 	return b.change(ctx, id, c, func(p *page, c Change) error {
 		if Status(p.r.Status) == Resolved {
-			return nil
+			return p.remark(c)
 		}
 		if err := p.notOver(); err != nil {
 			return err
@@ -229,7 +243,7 @@ func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Chang
 func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error) {
 	return b.change(ctx, id, c, func(p *page, c Change) error {
 		if Status(p.r.Status) == Closed {
-			return nil
+			return p.remark(c)
 		}
 		if err := p.notOver(); err != nil {
 			return err

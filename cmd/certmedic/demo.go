@@ -180,7 +180,7 @@ func (f *estateFlags) live(ctx context.Context, in io.Reader, out, errOut io.Wri
 	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		po.Console = &console.Options{By: terminalPerson("console"), In: in, Out: out}
 	}
-	e, p, err := f.start(ctx, drill.Options{}, po)
+	e, p, err := f.start(ctx, drill.Options{Open: true}, po)
 	if err != nil {
 		return err
 	}

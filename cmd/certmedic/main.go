@@ -9,10 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/certmedic/certmedic/commands"
 )
 
 // Exit codes of every command.
@@ -86,7 +89,7 @@ writes the timeline down as it happens and drafts the postmortem.
 Start with: certmedic demo`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -96,6 +99,23 @@ Start with: certmedic demo`,
 		markUsage(sub)
 	}
 	return c
+}
+
+// knownCommand refuses what is no command, with what was most likely meant.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	said := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+	verb := strings.ToLower(strings.TrimPrefix(args[0], "/"))
+	if strings.HasPrefix(args[0], "/") || slices.ContainsFunc(commands.Verbs(), func(v commands.Verb) bool { return v.Name == verb }) {
+		return usageError{fmt.Errorf("%s: it is a line for a room; say it with `certmedic run \"/%s\"`", said, strings.Join(append([]string{strings.TrimPrefix(args[0], "/")}, args[1:]...), " "))}
+	}
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return usageError{fmt.Errorf("%s: did you mean `%s %s`?", said, c.CommandPath(), near[0])}
+	}
+	return errors.New(said)
 }
 
 // markUsage makes errors of a command's arguments count as wrong use.

@@ -138,7 +138,12 @@ func sayToServer(ctx context.Context, address string, q commands.Request) (comma
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		said, _ := io.ReadAll(io.LimitReader(resp.Body, 2000))
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		var refused commands.Reply
+		if json.Unmarshal(said, &refused) == nil && !refused.Problem.IsZero() {
+			return refused, nil
+		}
+		said = said[:min(len(said), 2000)]
 		return commands.Reply{}, fmt.Errorf("the server at %s answers %s: %s", address, resp.Status, strings.TrimSpace(string(said)))
 	}
 	lines := bufio.NewScanner(resp.Body)

@@ -58,7 +58,7 @@ func serve(ctx context.Context, cfg config, o programOptions, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "certmedic %s: %d certificates, room at %s\n", versionText(), len(cfg.Inventory.Certificates), p.Address())
+	fmt.Fprintf(out, "certmedic %s: %s, room at %s\n", versionText(), count(len(cfg.Inventory.Certificates), "certificate"), p.Address())
 	stopped, err := p.Run(ctx)
 	if closeErr := p.Close(); err == nil {
 		err = closeErr

@@ -63,6 +63,11 @@ func TestServe(t *testing.T) {
 	if code, out, _ := cli(t, "run", "-c", e.file, "/renew site0 --bogus"); code != exitMisused || !strings.Contains(out, "--yes") {
 		t.Errorf("wrong use: %d %s", code, out)
 	}
+	for line, want := range map[string]string{"": "The line is empty.", "/incident note " + strings.Repeat("x", 20<<10): "The line is too long"} {
+		if code, out, errOut := cli(t, "run", "-c", e.file, line); code != exitFailed || !strings.Contains(out, "! not done  "+want) || strings.Contains(out+errOut, "{") {
+			t.Errorf("refused by the server: %d %s%s", code, out, errOut)
+		}
+	}
 	if code, body := get(t, address+"/metrics"); code != http.StatusOK || !strings.Contains(body, `certmedic_certificate_hosts_good{certificate="site0"} 2`) {
 		t.Errorf("metrics: %d %s", code, body)
 	}

@@ -36,6 +36,9 @@ func (e *Estate) yaml() string {
 	add("teams:")
 	add("  web: {people: [ana, ben], escalate: [leads]}")
 	add("  leads: {people: [cleo]}")
+	if e.o.Open {
+		add("policy: {renew: members} # whoever plays, under whatever name, may renew")
+	}
 	add("issuers:")
 	add("  pebble: {directory: %s, email: tls@%s, roots: pebble-api.pem}", quote(e.ca.DirectoryURL()), e.domain)
 	add("certificates:")

@@ -37,6 +37,7 @@ type Options struct {
 	Helper   []string      // argv prefix of a program that calls Helper with the rest, for example [/path/certmedic estate]
 	Listen   string        // where certmedic itself is to listen; default 127.0.0.1:0
 	Log      *slog.Logger  // default: nothing is logged
+	Open     bool          // everybody may renew: who plays has whatever name
 	Approval bool          // a renewal needs the approval of the team leads
 }
 
