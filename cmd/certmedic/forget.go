@@ -115,7 +115,11 @@ func forget(ctx context.Context, cfg config, f incident.Forgetting, out io.Write
 	if err := store.Compact(ctx, cfg.Data, store.Options{Program: "certmedic forget"}); err != nil {
 		return fmt.Errorf("the name is out of the record, but its old bytes may be in the file still: %w", err)
 	}
-	fmt.Fprintf(out, "%s is %s now: %d incidents (%d lines of their timelines), %d messages, %d records of renewals, %d notes of alerts and chat platforms.\n", f.Names[0], f.As, done.Incidents, done.Lines, rooms, renewals, notes)
+	if done.Incidents+rooms+renewals+notes == 0 {
+		fmt.Fprintf(out, "The name %s stands nowhere in the record, so nothing was changed; names are looked for as whole words.\n", f.Names[0])
+	} else {
+		fmt.Fprintf(out, "%s is %s now: %d incidents (%d lines of their timelines), %d messages, %d records of renewals, %d notes of alerts and chat platforms.\n", f.Names[0], f.As, done.Incidents, done.Lines, rooms, renewals, notes)
+	}
 	if len(done.Also) > 0 {
 		fmt.Fprintf(out, "The same person also went by %s, which may stand in texts: forget that too.\n", strings.Join(done.Also, ", "))
 	}

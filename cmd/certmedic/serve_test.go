@@ -64,7 +64,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("wrong use: %d %s", code, out)
 	}
 	for line, want := range map[string]string{"": "The line is empty.", "/incident note " + strings.Repeat("x", 20<<10): "The line is too long"} {
-		if code, out, errOut := cli(t, "run", "-c", e.file, line); code != exitFailed || !strings.Contains(out, "! not done  "+want) || strings.Contains(out+errOut, "{") {
+		if code, out, errOut := cli(t, "run", "-c", e.file, line); code != exitFailed || !strings.Contains(out, "not done  "+want) || strings.Contains(out+errOut, "{") {
 			t.Errorf("refused by the server: %d %s%s", code, out, errOut)
 		}
 	}

@@ -88,6 +88,9 @@ func verify(ctx context.Context, cfg config, ids []string, out io.Writer) (broke
 			continue
 		}
 		line, err := book.Verify(ctx, id)
+		if errors.Is(err, incident.ErrNotFound) {
+			return broken, fmt.Errorf("there is no incident %s: `certmedic run \"/incident list all\"` lists them", id)
+		}
 		if err != nil {
 			return broken, fmt.Errorf("verify %s: %w", id, err)
 		}
