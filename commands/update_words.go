@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/incident/postmortem"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -80,13 +81,18 @@ func (d *Desk) templateNames() []string {
 }
 
 // ParseUpdateTemplate reads an update's template, and tries it on facts.
-func ParseUpdateTemplate(name, text string) (*template.Template, error) {
-	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"when": func(t time.Time) string { return minute(t) }}).Parse(text)
+func ParseUpdateTemplate(name, text string) (*postmortem.Bounded, error) {
+	t, err := postmortem.Bound(name, text, template.FuncMap{"when": func(t time.Time) string { return minute(t) }})
 	if err != nil {
 		return nil, fmt.Errorf("template %s: %w", name, err)
 	}
-	return t, t.Execute(&strings.Builder{}, UpdateFacts{ID: "INC-1", Certificates: []string{"media"}, Domains: []string{"media.example.com"}})
+	_, err = t.Execute(UpdateFacts{ID: "INC-1", Certificates: []string{"media"}, Domains: []string{"media.example.com"}}, maxWording)
+	return t, err
 }
+
+// maxWording is how many bytes a template of an update may write; what is sent
+// is checked against maxUpdate later.
+const maxWording = 64 << 10
 
 // wording fills a template. One's own of that name comes before the one that
 // comes with certmedic.
@@ -103,11 +109,15 @@ func (d *Desk) wording(ctx context.Context, i incident.Incident, name, audience 
 	if err != nil {
 		return "", err
 	}
-	var b strings.Builder
-	if err := t.Execute(&b, facts); err != nil {
+	text, err = t.Execute(facts, maxWording)
+	if err != nil && own { // it fitted the facts that it was tried on, not these
+		return "", Problem{Code: "bad_template", Message: "The template " + name + " does not fit " + i.ID + ": " + clip(oneLine(err.Error()), 300),
+			Hint: "Type the update: /incident update " + i.ID + " your words. To correct the template: updates.templates in the configuration."}
+	}
+	if err != nil {
 		return "", fmt.Errorf("fill the template %s: %w", name, err)
 	}
-	said, _ := incident.Clean(b.String(), 1<<20)
+	said, _ := incident.Clean(text, 1<<20)
 	return said, nil
 }
 

@@ -54,7 +54,7 @@ func loadConfig(file string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("find %s: %w", file, err)
 	}
-	text, err := os.ReadFile(abs)
+	text, err := readSmall(abs)
 	if errors.Is(err, fs.ErrNotExist) {
 		return config{}, fmt.Errorf("there is no %s here: write one with `certmedic init`, or name yours with -c FILE", file)
 	}
@@ -218,7 +218,7 @@ func loopback(listen string) bool {
 
 // checkPEM says what is wrong with a file of root certificates, or "".
 func checkPEM(file string) string {
-	text, err := os.ReadFile(file)
+	text, err := readSmall(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "there is no file " + file

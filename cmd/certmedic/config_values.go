@@ -233,7 +233,7 @@ func (r *yamlReader) secret(n node, what string) string {
 		},
 		"file": func(n node) {
 			p := r.path(n, what+".file")
-			text, err := os.ReadFile(p)
+			text, err := readSmall(p)
 			if err != nil {
 				r.add(n, "%s: %v", "make the file, readable by certmedic alone", what, err)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,11 @@ func (r *yamlReader) document(text []byte) node {
 		r.problems = append(r.problems, configProblem{Line: 1 + strings.Count(string(text[:i]), "\n"), Message: "the file holds a NUL byte", Hint: "save it as plain UTF-8 text"})
 		return nil
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if n := tooDeep(string(text)); n > 0 {
+		r.problems = append(r.problems, configProblem{Line: n, Message: fmt.Sprintf("the file nests deeper than %d", maxDepth), Hint: "look for a bracket that is not closed"})
+		return nil
+	}
 	f, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		r.problems = append(r.problems, syntaxProblem(err))
@@ -95,6 +101,11 @@ func (r *yamlReader) document(text []byte) node {
 	}
 	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
 		r.add(nil, "the file is empty", "`certmedic init` writes one to start from")
+		return nil
+	}
+	var a aliases
+	if ast.Walk(&a, f.Docs[0].Body); a.found != nil {
+		r.add(a.found, "the file has an anchor, an alias or a merge (&, * or <<)", "write it out where it is meant; a value that begins with & or * stands in quotes")
 		return nil
 	}
 	return f.Docs[0].Body

@@ -25,7 +25,7 @@ func environment(name string) (string, error) {
 		return "", fmt.Errorf("%s is not one of the variables that certmedic reads", name)
 	}
 	if file := os.Getenv(name + "_FILE"); file != "" {
-		b, err := os.ReadFile(file)
+		b, err := readSmall(file)
 		if err != nil {
 			return "", fmt.Errorf("read %s_FILE: %w", name, err)
 		}

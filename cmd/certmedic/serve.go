@@ -79,7 +79,7 @@ func sayStopped(out io.Writer, stopped []string) {
 // webToken reads the token of the pages from the environment.
 func webToken() (string, error) {
 	if file := os.Getenv("CERTMEDIC_TOKEN_FILE"); file != "" {
-		b, err := os.ReadFile(file)
+		b, err := readSmall(file)
 		if err != nil {
 			return "", fmt.Errorf("read CERTMEDIC_TOKEN_FILE: %w", err)
 		}

@@ -1,7 +1,6 @@
 package postmortem
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -14,13 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-	"text/template/parse"
 )
 
 // In this file: templates that write a draft as Markdown from Data: the forms
 // blog and status-page, and people's own. What they are given is in data.go.
-// They reach nothing outside of it: no function does, and both what they write
-// and how long they run is bounded.
+// They reach nothing outside of it: no function does, and what they write, what
+// they keep and how long they run is bounded (template_bound.go).
 
 //go:embed templates/*.md
 var builtin embed.FS
@@ -29,7 +27,6 @@ const (
 	maxTemplate  = 256 << 10 // bytes of a template
 	maxTemplates = 100       // in a folder
 	maxOutput    = 16 << 20  // bytes of a draft
-	maxRounds    = 2_000_000 // of all loops of a template together
 )
 
 // Templates are the forms that a draft can have. The zero value has those that
@@ -41,7 +38,7 @@ type Templates struct {
 // form is one template.
 type form struct {
 	name, file string
-	t          *template.Template
+	t          *Bounded
 }
 
 // TemplateError says what is wrong with a template, and on which line.
@@ -121,94 +118,36 @@ func loadForm(file string) (*form, error) {
 	return f, nil
 }
 
-// parseForm parses a template and puts a counter into each of its loops.
+// parseForm parses a template.
 func parseForm(name, file, text string) (*form, error) {
 	f := &form{name: name, file: file}
-	t, err := template.New(name).Option("missingkey=error").Funcs(pure(func() (string, error) { return "", nil })).Parse(text)
+	t, err := Bound(name, text, drafting)
 	if err != nil {
 		return nil, f.explain(err)
-	}
-	count := template.Must(template.New("").Funcs(pure(func() (string, error) { return "", nil })).Parse("{{tick}}")).Root.Nodes[0]
-	for _, one := range t.Templates() {
-		if one.Tree != nil && one.Root != nil {
-			countLoops(one.Root, count)
-			one.Root.Nodes = append([]parse.Node{count.Copy()}, one.Root.Nodes...)
-		}
 	}
 	f.t = t
 	return f, nil
 }
 
-// countLoops puts a copy of count at the start of the body of every range.
-func countLoops(n parse.Node, count parse.Node) {
-	branch := func(b *parse.BranchNode) {
-		countLoops(b.List, count)
-		if b.ElseList != nil {
-			countLoops(b.ElseList, count)
+// drafting are the functions of a draft's templates, beside those of Bounded.
+var drafting = template.FuncMap{
+	"gap": func(what string) string { return "**TO FILL: " + escape(what) + "**" },
+	"first": func(n int, list any) (any, error) {
+		v := reflect.ValueOf(list)
+		if v.Kind() != reflect.Slice || n < 0 {
+			return nil, errors.New("first takes a number and a list")
 		}
-	}
-	switch n := n.(type) {
-	case *parse.ListNode:
-		if n == nil {
-			return
-		}
-		for _, c := range n.Nodes {
-			countLoops(c, count)
-		}
-	case *parse.IfNode:
-		branch(&n.BranchNode)
-	case *parse.WithNode:
-		branch(&n.BranchNode)
-	case *parse.RangeNode:
-		branch(&n.BranchNode)
-		n.List.Nodes = append([]parse.Node{count.Copy()}, n.List.Nodes...)
-	}
-}
-
-// pure are the functions of templates, beside the text/template package's own.
-func pure(tick func() (string, error)) template.FuncMap {
-	return template.FuncMap{
-		"tick": tick,
-		"gap":  func(what string) string { return "**TO FILL: " + escape(what) + "**" },
-		"join": strings.Join,
-		"first": func(n int, list any) (any, error) {
-			v := reflect.ValueOf(list)
-			if v.Kind() != reflect.Slice || n < 0 {
-				return nil, errors.New("first takes a number and a list")
-			}
-			return v.Slice(0, min(n, v.Len())).Interface(), nil
-		},
-	}
-}
-
-// limited takes what a template writes, up to maxOutput.
-type limited struct{ bytes.Buffer }
-
-func (l *limited) Write(b []byte) (int, error) {
-	if l.Len()+len(b) > maxOutput {
-		return 0, fmt.Errorf("it writes more than %d MiB", maxOutput>>20)
-	}
-	return l.Buffer.Write(b)
+		return v.Slice(0, min(n, v.Len())).Interface(), nil
+	},
 }
 
 // execute writes the template on d.
 func (f *form) execute(d Data) (string, error) {
-	t, err := f.t.Clone()
+	text, err := f.t.Execute(d, maxOutput)
 	if err != nil {
-		return "", fmt.Errorf("template %s: %w", f.name, err)
-	}
-	rounds := 0
-	t.Funcs(pure(func() (string, error) {
-		if rounds++; rounds > maxRounds {
-			return "", fmt.Errorf("its loops go round more than %d times", maxRounds)
-		}
-		return "", nil
-	}))
-	var out limited
-	if err := t.Execute(&out, d); err != nil {
 		return "", f.explain(err)
 	}
-	return out.String(), nil
+	return text, nil
 }
 
 var (
