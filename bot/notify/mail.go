@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -242,7 +243,11 @@ func (t *Mail) message(m commands.Dispatch, to string) (*gomail.Msg, error) {
 			return nil, fmt.Errorf("reply_to of the mail: %w", err)
 		}
 	}
-	msg.Subject(t.subject(m))
+	if s := t.subject(m); strings.Contains(s, "=?") { // typed like an encoded word (RFC 2047), which mail programs would decode
+		msg.SetGenHeaderPreformatted(gomail.HeaderSubject, encodedWords(s))
+	} else {
+		msg.Subject(s)
+	}
 	msg.SetDateWithValue(m.At.UTC())
 	msg.SetMessageIDWithValue(t.id(m, m.Update, to))
 	if n := len(m.Earlier); n > 0 {
@@ -268,6 +273,24 @@ func (t *Mail) subject(m commands.Dispatch) string {
 		return strings.ToUpper(m.Status[:1]) + m.Status[1:] + ": " + title
 	}
 	return fmt.Sprintf("[%s SEV%d %s] %s", m.Incident, m.Severity, m.Status, title)
+}
+
+// encodedWords writes a text as encoded words alone (RFC 2047 section 2), each
+// at most 75 characters long and whole characters in each, on folded lines.
+func encodedWords(s string) string {
+	var words []string
+	part := ""
+	for _, r := range s {
+		if len(part)+len(string(r)) > 45 {
+			words, part = append(words, part), ""
+		}
+		part += string(r)
+	}
+	words = append(words, part)
+	for i, w := range words {
+		words[i] = "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(w)) + "?="
+	}
+	return strings.Join(words, "\r\n ")
 }
 
 // text is what was said, and below it who said it when.
