@@ -66,7 +66,7 @@ func TestProblems(t *testing.T) {
 		{"main", "/renew resume R-1", "wrong_state", "/renew status R-1"},
 		{"main", "/renew status R-99", "unknown_renewal", ""},
 		{"main", "/incident declare", "missing_title", "/incident declare"},
-		{"main", "/incident declare sev5 all is lost", "bad_severity", "/incident sev 2"},
+		{"main", "/incident declare sev5 all is lost", "bad_severity", "/incident declare sev2"},
 		{"main", "/incident declare " + strings.Repeat("y", 201), "long_title", ""},
 		{"main", "/incident declare x --cert medai", "unknown_certificate", "Did you mean media?"},
 		{"main", "/incident declare again --cert media", "duplicate", "--anyway"},

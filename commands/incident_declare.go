@@ -81,7 +81,7 @@ func (c *call) declaration(ctx context.Context) (d incident.Declaration, certs [
 	d = incident.Declaration{Key: c.key(""), By: c.by(), Link: c.r.Link, Drill: c.args.has("drill") || c.d.o.Drill, Private: c.args.has("private")}
 	if s, ok := c.args.peek(); ok {
 		if m := sevWord.FindStringSubmatch(s); m != nil {
-			if d.Severity, err = severityOf(m[1]); err != nil {
+			if d.Severity, err = severityOf(m[1], c.v.Example); err != nil {
 				return d, nil, nil, err
 			}
 			_, _ = c.args.take()
@@ -118,13 +118,13 @@ func (c *call) declaration(ctx context.Context) (d incident.Declaration, certs [
 	return d, certs, notes, nil
 }
 
-// severityOf reads "1" to "4".
-func severityOf(s string) (incident.Severity, error) {
+// severityOf reads "1" to "4"; a refusal has an example of the verb.
+func severityOf(s, example string) (incident.Severity, error) {
 	if len(s) == 1 && s[0] >= '1' && s[0] <= '4' {
 		return incident.Severity(s[0] - '0'), nil
 	}
 	return 0, Problem{Code: "bad_severity", Message: quote(s) + " is not a severity: there are 1 (worst) to 4.",
-		Hint: "SEV1: " + severities[1] + ". SEV4: " + severities[4] + ". For example: sev2"}
+		Hint: "SEV1: " + severities[1] + ". SEV4: " + severities[4] + ". For example: " + example}
 }
 
 // declareCerts finds the certificates of a declaration: given, named in the

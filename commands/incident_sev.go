@@ -21,7 +21,7 @@ func setSeverity(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, c.v.problem("missing_severity", i.ID+" is "+sev(i.Severity)+". Name the new severity, 1 to 4.")
 	}
 	digits := strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(word), "sev"), "-")
-	to, err := severityOf(digits)
+	to, err := severityOf(digits, "/incident sev "+i.ID+" 2")
 	if err != nil {
 		return Reply{}, err
 	}

@@ -25,6 +25,9 @@ func targets() []commands.Target {
 // configure makes the room's desk anew, with targets, trackers and a policy.
 func (r *room) configure(policy string) {
 	u := commands.Updates{Targets: targets(), Templates: map[string]string{"handover": `{{.ID}}: {{or .Commander "nobody"}} hands over.{{with .Cause}} {{.}}{{end}}`}}
+	if strings.Contains(policy, "templates") {
+		u.Templates["second"], u.Templates["long"] = `{{index .Domains 1}} fails.`, `{{range .Certificates}}{{range 50000}}and on {{end}}{{end}}`
+	}
 	o := commands.Options{Book: r.book, Renewer: r.engine, Now: r.clock.now, Log: slog.New(slog.DiscardHandler),
 		Teams:    []commands.Team{{Name: "web", People: []string{"ana", "ben"}, Escalate: []string{"leads"}}, {Name: "leads", People: []string{"Cleo", "dan"}}},
 		Trackers: []commands.Tracker{{Name: "github", Where: "example/certs", AtClose: strings.Contains(policy, "close")}, {Name: "jira", Where: "TLS at jira.example.com"}}}
@@ -197,6 +200,24 @@ func TestUpdateComplete(t *testing.T) {
 	} {
 		if got := r.desk.Complete(t.Context(), line, "INC-1"); len(got) == 0 || got[0] != want {
 			t.Errorf("%q: %q", line, got)
+		}
+	}
+}
+
+// An own template that fitted when it was tried, and does not fit this
+// incident, says so and what to do; it is no internal error.
+func TestUpdateTemplateDoesNotFit(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.configure("templates")
+	r.must("ana", "main", "/incident declare the shop is down")
+	for line, want := range map[string]string{
+		"/incident update INC-1 --template second": "The template second does not fit INC-1: ",
+		"/incident update INC-1 --template long":   "The template long does not fit INC-1: ",
+	} {
+		reply := r.say("ana", "main", line)
+		if reply.Problem.Code != "bad_template" || !strings.HasPrefix(reply.Problem.Message, want) || !strings.Contains(reply.Problem.Hint, " your words") {
+			t.Errorf("%s: %+v", line, reply.Problem)
 		}
 	}
 }

@@ -101,15 +101,14 @@ func (d *Desk) wording(ctx context.Context, i incident.Incident, name, audience 
 	if !own {
 		text = wordings[audience][name]
 	}
-	t, err := ParseUpdateTemplate(name, text)
-	if err != nil {
-		return "", err
-	}
 	facts, err := d.updateFacts(ctx, i)
 	if err != nil {
 		return "", err
 	}
-	text, err = t.Execute(facts, maxWording)
+	t, err := ParseUpdateTemplate(name, text)
+	if err == nil {
+		text, err = t.Execute(facts, maxWording)
+	}
 	if err != nil && own { // it fitted the facts that it was tried on, not these
 		return "", Problem{Code: "bad_template", Message: "The template " + name + " does not fit " + i.ID + ": " + clip(oneLine(err.Error()), 300),
 			Hint: "Type the update: /incident update " + i.ID + " your words. To correct the template: updates.templates in the configuration."}
