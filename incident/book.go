@@ -158,8 +158,10 @@ func already(tx store.Tx, d Declaration, force bool, i *Incident) (found bool, e
 				return false, fmt.Errorf("decode declaration's key: %w", err)
 			}
 			r, err := getIncident(tx, n)
-			*i = r.incident()
-			return true, err
+			if !errors.Is(err, ErrNotFound) { // else it was removed meanwhile
+				*i = r.incident()
+				return true, err
+			}
 		}
 	}
 	if force {

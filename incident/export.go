@@ -3,6 +3,7 @@ package incident
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -246,6 +247,9 @@ func (b *Book) Exports(ctx context.Context) ([]Task, error) {
 				return fmt.Errorf("decode %s: version %d is not known here", key, d.V)
 			}
 			r, err := getIncident(tx, d.Incident)
+			if errors.Is(err, ErrNotFound) {
+				return nil // removed: nothing is left to be exported
+			}
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -83,6 +84,9 @@ func (b *Book) refreshNumbers(ctx context.Context) error {
 		err := b.s.Update(ctx, func(tx store.Tx) error {
 			for _, num := range due[n:min(n+each, len(due))] {
 				row, err := numberOf(tx, num)
+				if errors.Is(err, ErrNotFound) { // removed, or taken away, before it was counted
+					row, err = Number{out: true}, nil
+				}
 				if err != nil {
 					return err
 				}

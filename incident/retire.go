@@ -186,11 +186,18 @@ func (b *Book) retire(ctx context.Context, num int, before time.Time) (done bool
 		}
 		done = true
 		for _, t := range r.Tasks {
-			keys = append(keys, keyTask+padded(t.Num), keyTaskOpen+padded(t.Num))
+			keys = append(keys, keyTask+padded(t.Num), keyTaskOpen+padded(t.Num), readKey(t.Num))
 		}
-		keys = append(keys, keyDraft+padded(num), keyRemind+padded(num), keyPublish+padded(num), keyPublishDue+padded(num), keyIndex+padded(num), keyRecord+padded(num)) // the record last
+		keys = append(keys, keyOut+padded(num), keyNumberDue+padded(num), keyDraft+padded(num), keyRemind+padded(num), keyPublish+padded(num), keyPublishDue+padded(num), keyIndex+padded(num), keyRecord+padded(num)) // the record last
 		if under {
 			return nil
+		}
+		row, err := numberOf(tx, num) // it does not say which incident it is of, and goes on counting
+		if err != nil {
+			return err
+		}
+		if err := tx.Put(keyNumberRow+padded(num), row.encode()); err != nil {
+			return err
 		}
 		d = diskGone{V: diskVersion, Num: num, Over: r.Updated, Removed: b.clock(), Lines: r.Lines, Head: r.Head, Private: r.Private}
 		return putGone(tx, d)

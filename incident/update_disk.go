@@ -3,6 +3,7 @@ package incident
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -156,7 +157,12 @@ func (b *Book) UnderWay(ctx context.Context) ([]Incident, error) {
 				return fmt.Errorf("decode %s: %w", key, err)
 			}
 			r, err := getIncident(tx, num)
-			list = append(list, r.incident())
+			if errors.Is(err, ErrNotFound) {
+				return nil // removed: nobody can be told of it any more
+			}
+			if err == nil {
+				list = append(list, r.incident())
+			}
 			return err
 		})
 	})
