@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -264,5 +265,41 @@ func TestPrivateMerge(t *testing.T) {
 		if strings.Contains(e.Text, "INC-1") || strings.Contains(e.Text, "zebra") {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// TestRenewalNamesNoPrivateIncident: the answer to who renews says nothing of
+// a private incident of the certificate, and what is said in the room of one
+// incident names no other private one.
+func TestRenewalNamesNoPrivateIncident(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare --private sev1 keys leaked --cert media") // INC-1
+	reply := r.must("ben", "main", "/renew media --yes")
+	if b, _ := json.Marshal(reply); bytes.Contains(b, []byte("INC-1")) {
+		t.Errorf("the answer names it: %s", b)
+	}
+	r.must("ana", "main", "/incident declare --anyway --private sev1 more keys leaked --cert media") // INC-2
+	r.posts = nil
+	r.must("ana", "INC-1", "/renew media --yes --force")
+	for _, p := range r.posts {
+		b, _ := json.Marshal(p.Reply)
+		for _, id := range []string{"INC-1", "INC-2"} {
+			if p.Room != id && bytes.Contains(b, []byte(id)) {
+				t.Errorf("%s is named in %s: %s", id, p.Room, b)
+			}
+		}
+	}
+}
+
+// TestRenewalIsEchoedInTheOpenRoom: a private incident that is newer does not
+// keep the answer from the room of the one that everybody sees.
+func TestRenewalIsEchoedInTheOpenRoom(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare sev1 images do not load --cert media")
+	r.must("ana", "main", "/incident declare --anyway --private sev1 keys leaked --cert media")
+	if reply := r.must("ben", "main", "/renew media --yes"); reply.Incident != "INC-1" {
+		t.Errorf("echoed in %q", reply.Incident)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -304,14 +305,29 @@ func (c *call) follow(ctx context.Context, ren renew.Renewal) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if len(open) > 0 {
-		r.Incident = open[0].ID
-		r = withResolve(r, ren, open, strings.ToUpper(c.r.Room))
-	}
+	r.Incident = echoRoom(open, c.r.Room)
+	r = withResolve(r, ren, open, strings.ToUpper(c.r.Room))
 	if c.r.Wait && (ren.State == renew.Failed || ren.State == renew.RolledBack || ren.State == renew.Stopped) {
 		r.Problem = Problem{Code: "renewal_" + string(ren.State), Message: r.Headline, Hint: orElse(oneLine(r.Body), "Look with /renew status "+ren.ID)}
 	}
 	return r, nil
+}
+
+// echoRoom is the open incident whose room an answer about a certificate
+// belongs to: the one where it was asked, else the newest that everybody sees;
+// "" when there is none. The engine tells the rooms of the others by itself.
+func echoRoom(open []incident.Incident, room string) string {
+	for _, i := range open {
+		if strings.EqualFold(i.ID, room) {
+			return i.ID
+		}
+	}
+	for _, i := range open {
+		if !i.Private {
+			return i.ID
+		}
+	}
+	return ""
 }
 
 // renewError gives the engine's refusals their words.
