@@ -91,15 +91,11 @@ func readSince(s string, now time.Time) (time.Time, error) {
 	}
 	if p := sinceRE.FindStringSubmatch(s); p != nil {
 		n := number(p[1])
-		switch p[2] {
-		case "w":
-			n *= 7
-		case "m":
-			return now.AddDate(0, -n, 0), nil
-		case "y":
-			return now.AddDate(-n, 0, 0), nil
+		from := map[string]time.Time{"d": now.AddDate(0, 0, -n), "w": now.AddDate(0, 0, -7*n), "m": now.AddDate(0, -n, 0), "y": now.AddDate(-n, 0, 0)}[p[2]]
+		if from.Year() < 1970 { // before there was any record; and JSON has no year below 0
+			return time.Time{}, nil
 		}
-		return now.AddDate(0, 0, -n), nil
+		return from, nil
 	}
 	if t, err := time.Parse(time.DateOnly, s); err == nil {
 		if t.After(now) {

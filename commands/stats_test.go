@@ -68,3 +68,14 @@ func TestStats(t *testing.T) {
 		}
 	}
 }
+
+// TestStatsOfAllYears: however far back is asked for, there is an answer.
+func TestStatsOfAllYears(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	for _, since := range []string{"9999y", "9999m", "9999w", "9999d", "3000y", "0001-01-01"} {
+		if p := r.say("ana", "main", "/incident stats --since "+since); !p.Problem.IsZero() {
+			t.Errorf("%s: %+v", since, p.Problem)
+		}
+	}
+}
