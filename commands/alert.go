@@ -8,12 +8,20 @@ import (
 	"github.com/certmedic/certmedic/renew"
 )
 
+// hostsGood is how many hosts are good, of those that were found.
+func hostsGood(s renew.Standing) string {
+	if s.Hosts == 0 {
+		return "no host was found"
+	}
+	return fmt.Sprintf("%d of %d", s.HostsGood, s.Hosts)
+}
+
 // alert is what main is told of a check, if anything.
 func (d *Desk) alert(e renew.Event, open []incident.Incident) (Reply, bool) {
 	s, now := e.Standing, d.o.Now().UTC()
 	name := s.Certificate.Name
 	r := Reply{State: stateOf(s.Verdict), Headline: diagnosis(name, s.Certificate, s.Reports, now), Public: true, Key: alertKey(s),
-		Facts: []Fact{{"hosts good", fmt.Sprintf("%d of %d", s.HostsGood, s.Hosts)}, {"since", stamp(s.Since)}, {"owner", orNone(s.Certificate.Owner)}},
+		Facts: []Fact{{"hosts good", hostsGood(s)}, {"since", stamp(s.Since)}, {"owner", orNone(s.Certificate.Owner)}},
 		Links: []Link{{name, certificatePath(name)}}}
 	switch {
 	case s.Verdict == renew.Critical:

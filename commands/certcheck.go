@@ -173,23 +173,28 @@ func (c *call) checkButtons(ctx context.Context, s renew.Standing) ([]Button, er
 		Button{Label: "Check again", Command: "/certcheck " + name}), nil
 }
 
-// declareButton declares with a ready title: SEV1 when every host fails, else SEV2.
+// declareButton declares with a ready title: SEV1 when every host fails, or none
+// can be found, else SEV2.
 func declareButton(s renew.Standing) Button {
-	level, word := "sev2", "fails"
+	name, level, fault, on := s.Certificate.Name, "sev2", "", ""
 	hs := hostsOf(s.Certificate, s.Reports)
 	bad := with(hs, renew.Critical)
 	if len(bad) == len(hs) {
 		level = "sev1"
 	}
 	if len(bad) > 0 {
-		word = "fails (" + faultWord(bad[0].worst().ID) + ")"
-		if bad[0].has("expired") {
-			word = "expired"
-		}
+		fault, on = faultWord(bad[0].worst().ID), fmt.Sprintf(" on %d of %s", len(bad), plural(len(hs), "host"))
+	} else if f := worstOf(ofSet(s.Reports)); f.ID != "" { // of the set of addresses: a name that does not resolve
+		fault = faultWord(f.ID)
 	}
-	name := s.Certificate.Name
-	return Button{Label: "Declare incident", Style: "danger",
-		Command: fmt.Sprintf("/incident declare %s %s %s on %d of %s --cert %s", level, name, word, len(bad), plural(len(hs), "host"), name)}
+	word := "fails"
+	if fault != "" {
+		word = "fails (" + fault + ")"
+	}
+	if len(bad) > 0 && bad[0].has("expired") {
+		word = "expired"
+	}
+	return Button{Label: "Declare incident", Style: "danger", Command: fmt.Sprintf("/incident declare %s %s %s%s --cert %s", level, name, word, on, name)}
 }
 
 // query makes a Query of what was typed; unknown is what was wrong with it as

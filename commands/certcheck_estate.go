@@ -137,7 +137,8 @@ func shareLeft(s renew.Standing, now time.Time) string {
 		return "?"
 	}
 	left := s.NotAfter.Sub(now)
-	return fmt.Sprintf("%d %%", max(0, min(100, int64(left*100/life))))
+	// In seconds: a hundred times a few years is more nanoseconds than fit.
+	return fmt.Sprintf("%d %%", max(0, min(100, int64(left/time.Second)*100/max(1, int64(life/time.Second)))))
 }
 
 // The cells of the estate's table are short: seven columns have to fit.

@@ -3,6 +3,7 @@ package commands_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -712,5 +713,58 @@ func TestApprovalPolicy(t *testing.T) {
 	r.must("ben", "main", "/renew deny R-2 start over")
 	if ren, _ := r.engine.Renewal(context.Background(), "R-2"); ren.State != renew.Failed {
 		t.Errorf("R-2: %+v", ren)
+	}
+}
+
+// TestShareLeftOfLongLives: the share of the lifetime that is left, of a
+// certificate that lives for longer than a duration times a hundred can hold.
+func TestShareLeftOfLongLives(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.engine.served["127.0.0.21:443"] = leaf(50, t0.AddDate(-1, 0, 0), t0.AddDate(9, 0, 0))
+	r.engine.checked("api")
+	b, _ := json.Marshal(r.must("ana", "main", "/certcheck --all").Table)
+	if !strings.Contains(string(b), `"90 %"`) && !strings.Contains(string(b), `"89 %"`) {
+		t.Errorf("9 of 10 years left: %s", b)
+	}
+}
+
+// brokenEngine cannot read its record.
+type brokenEngine struct{ *engine }
+
+func (brokenEngine) Estate(context.Context) ([]renew.Standing, error) {
+	return nil, errors.New("the page is torn")
+}
+
+// TestInternalErrorLogsNoSecret: the log of an internal error has the line that
+// was typed, without what is secret in it.
+func TestInternalErrorLogsNoSecret(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	var log bytes.Buffer
+	d := commands.New(commands.Options{Book: r.book, Renewer: brokenEngine{r.engine}, Now: r.clock.now, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	p := d.Do(context.Background(), commands.Request{Text: "/incident declare the CA took password=hunter2hunter2 of us", By: person("ana"), Room: "main", At: r.clock.now()}, nil)
+	if p.Problem.Code != "internal" || !strings.Contains(log.String(), "the page is torn") || !strings.Contains(log.String(), "took") {
+		t.Fatalf("%+v %s", p.Problem, log.String())
+	}
+	if strings.Contains(log.String(), "hunter2") {
+		t.Errorf("the log has it: %s", log.String())
+	}
+}
+
+// TestDeclareButtonWithoutHosts: a fault of the set of addresses (a name that
+// does not resolve) is not told as a count of no hosts.
+func TestDeclareButtonWithoutHosts(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	s := r.engine.standing["media"]
+	s.Verdict, s.Hosts, s.HostsGood, s.Since = renew.Critical, 0, 0, t0
+	s.Reports = []renew.Report{{Endpoint: "media.example.com:8443", Name: "media", Verdict: renew.Critical, At: t0,
+		Findings: []renew.Finding{{ID: "no_such_name", Severity: renew.Critical, Cause: "The name does not exist."}}}}
+	r.posts = nil
+	r.engine.emit(renew.Event{Key: "check/1", Kind: renew.EventCheck, At: t0, Standing: s, Before: renew.Good})
+	b, _ := json.Marshal(r.posts)
+	if strings.Contains(string(b), "0 of 0") || !strings.Contains(string(b), "/incident declare sev1 media fails (no such name) --cert media") {
+		t.Errorf("%s", b)
 	}
 }

@@ -44,10 +44,13 @@ func (d *Desk) Do(ctx context.Context, r Request, post func(Post)) Reply {
 
 func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply) {
 	r.By = d.Who(r.By)
-	log := []slog.Attr{slog.String("text", clip(oneLine(r.Text), 200)), slog.String("by", r.By.ID), slog.String("room", r.Room)}
+	failed := func(err error) Reply {
+		text := clip(oneLine(WithoutSecrets(r.Text)), 200) // it may stand in the log
+		return clean(problemReply(d.explain(ctx, err, slog.String("text", text), slog.String("by", r.By.ID), slog.String("room", r.Room))))
+	}
 	defer func() {
 		if e := recover(); e != nil {
-			reply = clean(problemReply(d.explain(ctx, fmt.Errorf("panic: %v\n%s", e, debug.Stack()), log...)))
+			reply = failed(fmt.Errorf("panic: %v\n%s", e, debug.Stack()))
 		}
 	}()
 	c := &call{d: d, r: r, say: post}
@@ -62,7 +65,7 @@ func (d *Desk) do(ctx context.Context, r Request, post func(Post)) (reply Reply)
 			own.reply.Problem = own.Problem
 			return clean(own.reply)
 		}
-		return clean(problemReply(d.explain(ctx, err, log...)))
+		return failed(err)
 	}
 	reply = clean(warnCut(reply, r.Cut))
 	if reply.Incident != "" && !strings.EqualFold(reply.Incident, r.Room) {
