@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -35,11 +36,18 @@ func Compact(ctx context.Context, path string, o Options) (err error) {
 	if err == nil {
 		err = db.Sync()
 	}
-	if err = errors.Join(err, db.Close()); err == nil {
+	err = errors.Join(err, db.Close())
+	if err == nil {
+		err = sameOwner(fresh, info) // root may compact what the server must open
+	}
+	if err == nil {
 		err = os.Rename(fresh, b.path)
 	}
 	if err != nil {
 		_ = os.Remove(fresh)
+		return fmt.Errorf("compact %s: %w", path, err)
+	}
+	if err := syncDir(filepath.Dir(b.path)); err != nil { // else a power cut may bring the old one back
 		return fmt.Errorf("compact %s: %w", path, err)
 	}
 	return nil
