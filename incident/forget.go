@@ -146,7 +146,7 @@ func (f *forgetter) evidence(e *Evidence) {
 		f.texts(&e.Pin.Images[n].Name)
 	}
 	switch e.Change.What {
-	case "commander", "impact", SectionChange, "title", "dropped", "invited":
+	case "commander", "impact", SectionChange, "title", "dropped", "invited", "update approved":
 		f.texts(&e.Change.From, &e.Change.To)
 	default:
 		if slices.Contains(Roles, e.Change.What) {

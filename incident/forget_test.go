@@ -237,3 +237,29 @@ func rewrite(t *testing.T, ctx context.Context, s store.Store, key string, fn fu
 	}
 	return was
 }
+
+// TestForgetWhoWroteAnUpdate: who wrote an update that somebody else approved
+// is not left in the evidence of the approval.
+func TestForgetWhoWroteAnUpdate(t *testing.T) {
+	t.Parallel()
+	b, _ := testBook(t)
+	ctx := t.Context()
+	walrus := Person{ID: "web:walrus", Name: "walrus", Platform: "web"}
+	i := must[Incident](t)(b.Declare(ctx, Declaration{Title: "images down", By: ana}, true))
+	_, u, err := b.AddUpdate(ctx, i.ID, Update{Text: "we look", Deliveries: []Delivery{{Target: "board"}}}, true, Change{By: walrus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.DecideUpdate(ctx, i.ID, u.ID, true, Change{By: ben}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Forget(ctx, Forgetting{Names: []string{"walrus"}, IDs: []string{"web:walrus"}, As: "somebody"}); err != nil {
+		t.Fatal(err)
+	}
+	if all := raw(t, b.s); bytes.Contains(all, []byte("walrus")) {
+		t.Errorf("it is there still:\n%s", all)
+	}
+	if broken, err := b.Verify(ctx, i.ID); err != nil || broken != "" {
+		t.Errorf("the chain breaks at %q %v", broken, err)
+	}
+}
