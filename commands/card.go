@@ -210,8 +210,8 @@ func (c *call) bookError(i incident.Incident, err error) error {
 			p.Message = fmt.Sprintf("%s is %s already; going back needs a reason.", i.ID, i.Status)
 			p.Hint = "For example: " + c.retype() + " --reason one host fails again"
 		case "temps_open":
-			p.Message = fmt.Sprintf("%s cannot be closed: %s", i.ID, end(tempsWord(i)+": "+tempsListed(i)))
-			p.Hint = "When it is put back: /incident temp undo " + i.ID + " " + fmt.Sprint(i.OpenTemps()[0].N) + ". Or close all the same: /incident close " + i.ID + " --anyway it stays until Monday"
+			p.Message, p.Hint = tempsStand(i, "closed")
+			p.Hint += ". Or close all the same: /incident close " + i.ID + " --anyway it stays until Monday"
 		case "impact_empty":
 			p.Message = "Nobody has said what the impact of " + i.ID + " was."
 			p.Hint = "For example: /incident impact " + i.ID + " images did not load for 40 minutes. Or close all the same: /incident close " + i.ID + " --anyway nobody was affected"

@@ -768,3 +768,14 @@ func TestDeclareButtonWithoutHosts(t *testing.T) {
 		t.Errorf("%s", b)
 	}
 }
+
+// TestPlanButtonKeepsItsWords: what somebody gave as one word stays one word in
+// the button that starts the plan.
+func TestPlanButtonKeepsItsWords(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	p := r.must("ana", "main", `/renew media --profile "short --force" --reason "it is --dry-run time"`)
+	if len(p.Buttons) == 0 || !strings.Contains(p.Buttons[0].Command, ` --profile="short --force" `) || !strings.Contains(p.Buttons[0].Command, ` --reason="it is --dry-run time" `) {
+		t.Errorf("%+v", p.Buttons)
+	}
+}

@@ -246,7 +246,10 @@ func (s *seen) once(ctx context.Context, id string, do func() Reply) Reply {
 	a.reply = do()
 	if c := a.reply.Problem.Code; c == "internal" || c == "cancelled" || c == "timeout" {
 		s.mu.Lock() // it may be tried again
-		delete(s.byID, id)
+		if s.byID[id] == a {
+			delete(s.byID, id)
+			s.order = slices.DeleteFunc(s.order, func(o string) bool { return o == id })
+		}
 		s.mu.Unlock()
 	}
 	return a.reply

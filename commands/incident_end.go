@@ -150,8 +150,9 @@ func (c *call) twoIncidents(ctx context.Context) (from, to incident.Incident, er
 // leaveError gives what keeps an incident from being ended its words.
 func (c *call) leaveError(i incident.Incident, err error) error {
 	if errors.Is(err, incident.ErrTemps) {
-		return Problem{Code: "temps_open", Message: fmt.Sprintf("%s cannot be ended: %s", i.ID, end(tempsWord(i)+": "+tempsListed(i))),
-			Hint: fmt.Sprintf("When it is put back: /incident temp undo %s %d", i.ID, i.OpenTemps()[0].N)}
+		p := Problem{Code: "temps_open"}
+		p.Message, p.Hint = tempsStand(i, "ended")
+		return p
 	}
 	return c.bookError(i, err)
 }

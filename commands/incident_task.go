@@ -266,7 +266,7 @@ func sortDue(t incident.Task) time.Time {
 	return t.Due
 }
 
-// overdueTask: its day is over, everywhere.
+// overdueTask: its day is over in UTC.
 func overdueTask(t incident.Task, now time.Time) bool {
 	return !t.Due.IsZero() && now.After(t.Due.Add(24*time.Hour))
 }

@@ -203,6 +203,16 @@ func tempsWord(i incident.Incident) string {
 	return ""
 }
 
+// tempsStand says why an incident cannot be closed or ended, and what to do. i
+// is as it was read before: somebody may have made the change since.
+func tempsStand(i incident.Incident, what string) (message, hint string) {
+	open := i.OpenTemps()
+	if len(open) == 0 {
+		return fmt.Sprintf("%s cannot be %s: a temporary change was made just now.", i.ID, what), "See it: /incident temp list " + i.ID
+	}
+	return fmt.Sprintf("%s cannot be %s: %s", i.ID, what, end(tempsWord(i)+": "+tempsListed(i))), fmt.Sprintf("When it is put back: /incident temp undo %s %d", i.ID, open[0].N)
+}
+
 // tempsListed names them.
 func tempsListed(i incident.Incident) string {
 	var names []string

@@ -53,9 +53,6 @@ func update(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if !c.d.visible(i, c.r.By) && !strings.EqualFold(c.r.Room, i.ID) {
-		return Reply{}, Problem{Code: "private", Message: i.ID + " is private, so its updates are written in its own room.", Hint: "Go to the room " + i.ID + ", or ask who declared it."}
-	}
 	a, err := c.updateAsk(ctx, i)
 	if err != nil {
 		return Reply{}, err

@@ -93,13 +93,13 @@ func flagsOf(a renew.Ask, challenge string) string {
 		add("--key keep")
 	}
 	if a.Profile != "" {
-		add("--profile " + a.Profile)
+		add("--profile=" + quoted(a.Profile))
 	}
 	if a.DryRun {
 		add("--dry-run")
 	}
 	if a.Reason != "" {
-		add(`--reason "` + strings.ReplaceAll(a.Reason, `"`, "'") + `"`)
+		add("--reason=" + quoted(a.Reason))
 	}
 	return b.String()
 }

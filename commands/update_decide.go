@@ -147,9 +147,6 @@ func (c *call) updateList(ctx context.Context, named string) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	if !c.d.visible(i, c.r.By) && !strings.EqualFold(c.r.Room, i.ID) {
-		return Reply{}, Problem{Code: "private", Message: i.ID + " is private, so its updates are read in its own room.", Hint: "Go to the room " + i.ID + ", or ask who declared it."}
-	}
 	us, err := c.d.o.Book.Updates(ctx, i.ID)
 	if err != nil {
 		return Reply{}, err

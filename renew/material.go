@@ -205,7 +205,7 @@ func (u *run) checkMaterial(ctx context.Context, chain, pkcs8 []byte) error {
 		},
 		steps: []Step{
 			issued, {Kind: StepMaterial, Outcome: OK, Text: text, After: leaf, Findings: fs},
-			{Kind: StepBaseline, Outcome: Started, Text: "Looking at what " + hosts(len(u.cert.Hosts())) + " serve now."},
+			{Kind: StepBaseline, Outcome: Started, Text: "Looking at what " + serving(len(u.cert.Hosts())) + " now."},
 		},
 	})
 }

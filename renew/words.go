@@ -36,6 +36,14 @@ func named(l Leaf) string {
 // hosts counts: "1 host", "4 hosts".
 func hosts(n int) string { return plural(n, "host") }
 
+// serving says that hosts serve: "1 host serves", "4 hosts serve".
+func serving(n int) string {
+	if n == 1 {
+		return "1 host serves"
+	}
+	return hosts(n) + " serve"
+}
+
 // plural says a number of things: "1 look", "4 looks".
 func plural(n int, what string) string {
 	if n == 1 {
