@@ -779,3 +779,21 @@ func TestPlanButtonKeepsItsWords(t *testing.T) {
 		t.Errorf("%+v", p.Buttons)
 	}
 }
+
+// TestSnoozeOfWhatThereIsNot: a reminder of something that the incident does
+// not have is not said to be quiet.
+func TestSnoozeOfWhatThereIsNot(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare images do not load --cert media")
+	r.must("ana", "INC-1", "/incident task add look at it")
+	r.must("ana", "INC-1", "/incident update we look")
+	r.must("ana", "INC-1", "/renew media --yes")
+	for id, code := range map[string]string{"T-9": "unknown_task", "U-2": "unknown_update", "R-7": "unknown_renewal", "T-1": "", "u-1": "", "R-1": ""} {
+		for _, line := range []string{"/incident snooze " + id + " 30m", "/incident quiet " + id} {
+			if p := r.say("ana", "INC-1", line); p.Problem.Code != code {
+				t.Errorf("%s: %q %s", line, p.Problem.Code, p.Headline)
+			}
+		}
+	}
+}

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/certmedic/certmedic/incident"
-	"github.com/certmedic/certmedic/renew"
 )
 
 func snoozeVerb() *verb {
@@ -96,9 +94,8 @@ func (c *call) reminds(ctx context.Context, i incident.Incident, id string) erro
 			return Problem{Code: "unknown_update", Message: i.ID + " has no update " + id + ".", Hint: "See them: /incident update list " + i.ID}
 		}
 	default:
-		if _, err := c.d.o.Renewer.Renewal(ctx, id); errors.Is(err, renew.ErrNotFound) {
-			return Problem{Code: "unknown_renewal", Message: "There is no renewal " + id + ".", Hint: "See them with: /renew"}
-		}
+		_, err := c.d.renewalByID(ctx, id)
+		return err
 	}
 	return nil
 }
