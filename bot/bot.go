@@ -159,8 +159,18 @@ func (r *Rooms) listen(ctx context.Context, room string, who reader) <-chan Mess
 	return rm.subscribe(ctx, who, leave)
 }
 
-// Complete returns completions of a line.
-func (r *Rooms) Complete(ctx context.Context, line, room string) []string {
+// MayLook reports whether a person (by id) may see what there is: certificates,
+// renewals, incidents.
+func (r *Rooms) MayLook(ctx context.Context, person string) bool {
+	return r.mayRead(ctx, "main", person)
+}
+
+// Complete returns completions of a line to a person (by id) who may look; "":
+// who asks has asked that already.
+func (r *Rooms) Complete(ctx context.Context, line, room, person string) []string {
+	if !r.MayLook(ctx, person) { // names of certificates and incidents are among them
+		return nil
+	}
 	return r.o.Desk.Complete(ctx, line, room)
 }
 

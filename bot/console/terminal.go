@@ -177,7 +177,7 @@ func (t *tty) key(ctx context.Context, typed string, pos int, key rune) (string,
 		ctx, cancel := context.WithTimeout(ctx, completing)
 		defer cancel()
 		var all []string
-		for _, l := range t.c.o.Rooms.Complete(ctx, head, t.c.o.Room) {
+		for _, l := range t.c.o.Rooms.Complete(ctx, head, t.c.o.Room, t.c.o.By.ID) {
 			if l = bot.Clean(l); l != "" && !strings.ContainsAny(l, "\n\t") {
 				all = append(all, l)
 			}

@@ -42,12 +42,12 @@ func (d *Discord) know(is []bot.Incident) {
 }
 
 // complete offers values of the option being typed.
-func (d *Discord) complete(ctx context.Context, i interaction, allowed bool) []choice {
+func (d *Discord) complete(ctx context.Context, i interaction, by commands.Person, allowed bool) []choice {
 	s := d.cmds.read(i)
 	typed := clip(oneLine(bot.Clean(s.values[s.focus])), 100)
 	n := slices.IndexFunc(s.leaf.params, func(p commands.Param) bool { return p.Name == s.focus })
 	var values []string
-	if n >= 0 && allowed {
+	if n >= 0 && allowed && d.o.Rooms.MayLook(ctx, by.ID) {
 		values = d.offers(ctx, s.leaf.verb.Name, s.leaf.params[n], typed, d.room(i.Channel))
 	}
 	titles := map[string]string{}
@@ -121,7 +121,7 @@ func (d *Discord) ask(ctx context.Context, line, typed, room string, fits func(s
 	}
 	go func() {
 		defer d.link.End()
-		got <- d.o.Rooms.Complete(ctx, line+typed, room)
+		got <- d.o.Rooms.Complete(ctx, line+typed, room, "")
 	}()
 	var all []string
 	select {
@@ -135,7 +135,7 @@ func (d *Discord) ask(ctx context.Context, line, typed, room string, fits func(s
 			out = append(out, v)
 		}
 	}
-	if len(all) == 0 && typed != "" && slices.Contains(d.o.Rooms.Complete(ctx, line+typed[:len(typed)-1], room), line+typed) {
+	if len(all) == 0 && typed != "" && slices.Contains(d.o.Rooms.Complete(ctx, line+typed[:len(typed)-1], room, ""), line+typed) {
 		out = []string{typed} // it is typed out already
 	}
 	return out

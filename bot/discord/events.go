@@ -88,7 +88,7 @@ func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respon
 		instant(sayPong, nil)
 		return
 	case i.Type == askComplete:
-		later(sayChoices, func() any { return map[string]any{"choices": d.complete(ctx, i, no == nil)} })
+		later(sayChoices, func() any { return map[string]any{"choices": d.complete(ctx, i, by, no == nil)} })
 		return
 	case no != nil:
 		instant(sayMessage, whisper(say{Reply: *no}, d.o.Site))

@@ -86,7 +86,7 @@ func placeholder(p commands.Param) string {
 func (d *Discord) onlyOne(ctx context.Context, line string) string {
 	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
-	if all := d.o.Rooms.Complete(ctx, line, "main"); len(all) == 1 {
+	if all := d.o.Rooms.Complete(ctx, line, "main", ""); len(all) == 1 {
 		return strings.TrimPrefix(all[0], line)
 	}
 	return ""

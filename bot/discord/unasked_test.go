@@ -165,3 +165,24 @@ func TestStale(t *testing.T) {
 	}
 	until(t, "the button that was meant is pressed", func() bool { return len(st.desk.Asked("/incident timeline INC-7")) == 1 })
 }
+
+// TestCompleteToWhoMayLook: who may not look is offered no certificate and no
+// incident.
+func TestCompleteToWhoMayLook(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewDiscord(t)
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
+	rooms := bot.New(bot.Options{Desk: &echoDesk{}, Log: bottest.NewLog(), MayRead: func(_ context.Context, _, person string) bool {
+		return person == who("ana").ID
+	}})
+	st := start(t, f, rooms, Options{Incidents: b, Verbs: commands.Verbs(), Params: commands.ParamsOf}).up(t)
+	st.place(t, "INC-7")
+	for name, sees := range map[string]bool{"ana": true, "carl": false} {
+		a := f.Complete(name, main, "incident show", "incident", "", nil)
+		answered := a.OK() // waits
+		if names, _ := a.Choices(); !answered || strings.Contains(strings.Join(names, " "), "INC-7") != sees {
+			t.Errorf("%s is offered %q %s", name, names, a.Refused)
+		}
+	}
+}

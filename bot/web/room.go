@@ -229,7 +229,7 @@ func (s *Site) complete(w http.ResponseWriter, r *http.Request) {
 	}
 	all := []string{}
 	if len(line) <= 1000 && roomForm.MatchString(room) {
-		all = append(all, s.o.Rooms.Complete(r.Context(), line, room)...)
+		all = append(all, s.o.Rooms.Complete(r.Context(), line, room, reader(r))...)
 	}
 	writeJSON(w, http.StatusOK, all[:min(len(all), 20)])
 }

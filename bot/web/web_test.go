@@ -637,6 +637,30 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// TestCompleteToWhoMayLook: the names of certificates and incidents are not
+// completed to who may not look.
+func TestCompleteToWhoMayLook(t *testing.T) {
+	h := build(t, func(o *Options) {
+		o.Rooms = bot.New(bot.Options{Desk: bottest.NewDesk(), Log: bottest.NewLog(), MayRead: func(_ context.Context, _, person string) bool { return person == "web:ana" }})
+	})
+	t.Cleanup(func() { h.site.o.Rooms.Close(context.Background()) })
+	for who, want := range map[string]string{"": "[]", "zoe": "[]", "ana": "[/renew media]"} {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", h.URL+"/complete?room=main&line="+url.QueryEscape("/re"), nil)
+		if who != "" {
+			r.AddCookie(&http.Cookie{Name: nameCookie, Value: who})
+		}
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if err := json.NewDecoder(a.Body).Decode(&got); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%q gets %v %v, want %s", who, got, err, want)
+		}
+		a.Body.Close()
+	}
+}
+
 // listen opens a stream of events as a person ("" for nobody).
 func (h *house) listen(t testing.TB, who, query, lastID string) (*bufio.Scanner, func()) {
 	t.Helper()
