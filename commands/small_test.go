@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/certmedic/certmedic/incident"
+	"github.com/certmedic/certmedic/renew"
 )
 
 // TestTemporaryChangeMadeJustNow: the record refuses a close because of a
@@ -42,5 +44,33 @@ func TestSeenAfterAFailure(t *testing.T) {
 	}
 	if len(s.order) != len(s.byID) {
 		t.Errorf("%d in order, %d kept", len(s.order), len(s.byID))
+	}
+}
+
+// TestEarliest: a host that served nothing has no end.
+func TestEarliest(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	at := func(n time.Time) seenHost {
+		return seenHost{AddressReport: renew.AddressReport{Leaf: renew.Leaf{NotAfter: n}}}
+	}
+	for _, hs := range [][]seenHost{{at(time.Time{}), at(end.Add(time.Hour)), at(end)}, {at(end), at(end.Add(time.Hour)), at(time.Time{})}} {
+		if got := earliest(hs); !got.Equal(end) {
+			t.Errorf("%s", got)
+		}
+	}
+	if got := earliest([]seenHost{at(time.Time{})}); !got.IsZero() {
+		t.Errorf("of nothing: %s", got)
+	}
+}
+
+// TestStartsLikeTime: what follows an @ is a time, right or wrong, or text.
+func TestStartsLikeTime(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{"-20x": true, "25:99": true, "2026-13-01": true, "yesterday": true, "today noon": true,
+		"a1b2": false, "ana": false, "-": false, "-x1": false, "4 hosts": false, "": false} {
+		if got := startsLikeTime(s); got != want {
+			t.Errorf("%q: %t", s, got)
+		}
 	}
 }
