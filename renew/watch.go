@@ -61,12 +61,17 @@ func (w *watch) init(certs []Certificate) {
 func (w *watch) of(cert string) *watched { return w.certs[cert] }
 
 // expiresNext is the earliest end of a leaf served that was still to come when
-// it was checked; zero: none.
+// it was looked at; zero: none. A check ends later than most of its looks: one
+// host that does not answer holds it up, and meanwhile another's leaf expires.
 func (st diskStanding) expiresNext() (next time.Time) {
 	for _, rep := range st.Reports {
+		at := st.Checked
+		if !rep.At.IsZero() && rep.At.Before(at) {
+			at = rep.At
+		}
 		for _, a := range rep.Addresses {
 			end := a.Leaf.NotAfter
-			if end.Add(time.Second).After(st.Checked) && (next.IsZero() || end.Before(next)) {
+			if end.Add(time.Second).After(at) && (next.IsZero() || end.Before(next)) {
 				next = end
 			}
 		}
