@@ -222,6 +222,19 @@
     }
   });
 
+  // A press is a down and an up on one element: nothing is moved or replaced
+  // between the two, else it is lost, or falls on what has come to lie there.
+  let down = null, up = () => {};
+  document.addEventListener("pointerdown", () => {
+    up();
+    const mine = new Promise((go) => { up = () => { if (down === mine) down = null; go(); }; });
+    down = mine;
+    setTimeout(up, 5000); // the up may be none of ours to hear
+  }, true);
+  for (const kind of ["pointerup", "pointercancel", "blur"]) { // blur: the window's own
+    window.addEventListener(kind, () => setTimeout(up, 0), kind !== "blur"); // after its click
+  }
+
   // put brings one message of the room up to date.
   const waiting = new Map();
   async function put(id, rev) {
@@ -230,6 +243,7 @@
     const doc = await page("/message/" + encodeURIComponent(room) + "/" + encodeURIComponent(id));
     const found = doc.getElementById(id);
     if (!found) return;
+    if (down) await down;
     const li = document.importNode(found, true);
     localTimes(li);
     const follow = atEnd();
@@ -254,10 +268,15 @@
     waiting.set(id, Math.max(rev, waiting.get(id) || 0));
     if (busy) return;
     (async () => {
-      let done = 0;
-      while (done < waiting.get(id)) {
-        done = waiting.get(id);
-        try { await put(id, done); } catch { break; }
+      let done = 0, failed = 0;
+      while (done < waiting.get(id) && failed < 8) {
+        const next = waiting.get(id);
+        try {
+          await put(id, next);
+          done = next; failed = 0;
+        } catch { // the stream does not tell it again: it is fetched again, for a minute
+          await new Promise((wait) => setTimeout(wait, 250 * 2 ** failed++));
+        }
       }
       waiting.delete(id);
     })();
@@ -286,6 +305,7 @@
     refreshing = true;
     try {
       const doc = await page(location.href);
+      if (down) await down;
       document.title = doc.title;
       for (const old of document.querySelectorAll("[data-live]")) {
         const found = doc.getElementById(old.id);
