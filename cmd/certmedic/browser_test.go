@@ -54,7 +54,7 @@ func openTab(t *testing.T, url string) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, url: url}
 	b.do(chromedp.EmulateViewport(1000, 800))
@@ -87,7 +87,7 @@ func (b *tab) text(script string) string {
 // sees waits until a script says true.
 func (b *tab) sees(what, script string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !b.is(script); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !b.is(script); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatalf("%s: it does not happen; the page reads\n%s", what, b.text("document.body.innerText"))
 		}
@@ -106,18 +106,36 @@ func quoted(s string) string {
 }
 
 // click presses the newest button of this name under a message, and says yes
-// where the button asks.
+// where the button asks. Where something new pushes the button away under the
+// pointer, it presses again, as people do: a button that was pressed is
+// disabled at once.
 func (b *tab) click(label string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll("#log form.press button:enabled")].filter(b => b.textContent === ` + quoted(label) + `).pop()`
-	b.sees("a button "+label, find)
-	form := b.text(`(() => { const f = ` + find + `.closest("form"); return "#" + f.closest("li").id + " form.press:nth-of-type(" + ([...f.parentElement.children].indexOf(f) + 1) + ")" })()`)
-	b.do(chromedp.Click(form + " button"))
-	b.sees("the press of "+label, `document.querySelector("dialog[open]") || !document.querySelector(`+quoted(form)+`)`)
-	if b.is(`document.querySelector("dialog[open]")`) {
-		b.do(chromedp.Click("dialog button[value=yes]"))
-		b.sees("the press of "+label, `!document.querySelector(`+quoted(form)+`)`)
+	for tries := 0; ; tries++ {
+		b.sees("a button "+label, find)
+		form := b.text(`(() => { const f = ` + find + `.closest("form"); return "#" + f.closest("li").id + " form.press:nth-of-type(" + ([...f.parentElement.children].indexOf(f) + 1) + ")" })()`)
+		b.do(chromedp.Click(form + " button"))
+		gone := `!document.querySelector(` + quoted(form) + `)`
+		if !b.soon(`document.querySelector("dialog[open]") || `+gone+` || document.querySelector(`+quoted(form+" button:disabled")+`)`) && tries < 20 {
+			continue
+		}
+		if b.is(`document.querySelector("dialog[open]")`) {
+			b.do(chromedp.Click("dialog button[value=yes]"))
+		}
+		b.sees("the press of "+label, gone)
+		return
 	}
+}
+
+// soon reports whether a script says true within a moment.
+func (b *tab) soon(script string) bool {
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if b.is(script) {
+			return true
+		}
+	}
+	return false
 }
 
 // types says a line in the room.
