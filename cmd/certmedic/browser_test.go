@@ -116,7 +116,8 @@ func (b *tab) click(label string) {
 		b.sees("a button "+label, find)
 		form := b.text(`(() => { const f = ` + find + `.closest("form"); return "#" + f.closest("li").id + " form.press:nth-of-type(" + ([...f.parentElement.children].indexOf(f) + 1) + ")" })()`)
 		b.do(chromedp.Click(form + " button"))
-		gone := `!document.querySelector(` + quoted(form) + `)`
+		// Gone is the button of this name: its message may have others since.
+		gone := `![...document.querySelectorAll(` + quoted(form+" button") + `)].some(b => b.textContent === ` + quoted(label) + `)`
 		if !b.soon(`document.querySelector("dialog[open]") || `+gone+` || document.querySelector(`+quoted(form+" button:disabled")+`)`) && tries < 20 {
 			continue
 		}
