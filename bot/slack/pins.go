@@ -35,6 +35,11 @@ const (
 	byReaction = "r:" // and the user's id
 )
 
+// mostHolders is how many holders of a message are noted. From there on a
+// reaction changes nothing, and is not looked at: thousands of people may put
+// the same emoji on one message, and each look costs Slack four calls.
+const mostHolders = 20
+
 // keepPins is how long a message's changes are followed.
 const keepPins = 180 * 24 * time.Hour
 
@@ -175,14 +180,14 @@ func (s *Slack) put(ctx context.Context, a pinAsk) error {
 }
 
 // off takes a message off when nothing holds it any more.
-func (s *Slack) off(ctx context.Context, channel, ts, holder string, by commands.Person, at time.Time) error {
-	if _, ok, err := s.pinOf(ctx, channel, ts); err != nil || !ok {
+func (s *Slack) off(ctx context.Context, channel, ts, holder, user string, at time.Time) error {
+	was, ok, err := s.pinOf(ctx, channel, ts)
+	if err != nil || !ok {
 		return err
 	}
 	var others []string
 	asked := false
-	if strings.HasPrefix(holder, byReaction) {
-		var err error
+	if strings.HasPrefix(holder, byReaction) && len(was.Holders) <= mostHolders/2 { // else enough is left, whoever it is
 		if others, asked, err = s.reacting(ctx, channel, ts); err != nil {
 			return err
 		}
@@ -195,13 +200,17 @@ func (s *Slack) off(ctx context.Context, channel, ts, holder string, by commands
 					p.release(h)
 				}
 			}
-			for _, u := range others {
+			for _, u := range others[:min(len(others), mostHolders)] {
 				p.hold(byReaction + u)
 			}
 		}
 		return true
 	})
 	if err != nil || len(p.Holders) > 0 {
+		return err
+	}
+	by, _, err := s.who(ctx, user, user)
+	if err != nil {
 		return err
 	}
 	var failed error

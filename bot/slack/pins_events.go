@@ -124,15 +124,11 @@ func (s *Slack) happened(ctx context.Context, e envelope, v messageEvent) error 
 		defer s.followOnlyPinned(ctx, channel, ts)
 		return s.pinnedBy(ctx, e, v, channel, ts, at)
 	case "reaction_removed", "pin_removed":
-		by, _, err := s.who(ctx, v.Event.User, v.Event.User)
-		if err != nil {
-			return err
-		}
 		holder := byPin
 		if v.Event.Type == "reaction_removed" {
 			holder = byReaction + v.Event.User
 		}
-		return s.off(ctx, channel, ts, holder, by, at)
+		return s.off(ctx, channel, ts, holder, v.Event.User, at)
 	case "message":
 		return s.changed(ctx, v, channel, ts, at)
 	}
@@ -153,6 +149,11 @@ func (s *Slack) pinnedBy(ctx context.Context, e envelope, v messageEvent, channe
 	s.mu.Unlock()
 	if v.Event.User == "" || v.Event.User == self {
 		return nil
+	}
+	if v.Event.Type == "reaction_added" {
+		if p, _, err := s.pinOf(ctx, channel, ts); err != nil || len(p.Holders) >= mostHolders {
+			return err
+		}
 	}
 	by, no, err := s.who(ctx, v.Event.User, v.Event.User)
 	if err != nil {

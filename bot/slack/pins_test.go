@@ -175,6 +175,48 @@ func TestPinnedMessageFollowed(t *testing.T) {
 	}
 }
 
+// TestReactionFlood: many reactions on one message cost Slack's limits little,
+// and it stands on the timeline until the last of them is taken off.
+func TestReactionFlood(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewSlack(t)
+	st, ps, _, room := pinStand(t, f, Options{})
+	const people = 120
+	worked := func() {
+		until(t, "all is worked off", func() bool {
+			es, err := st.in.Undone(t.Context())
+			return err == nil && len(es) == 0
+		})
+	}
+	for i := range people {
+		f.User(fmt.Sprintf("x%d", i), nil)
+	}
+	ts := f.Write("ben", room, "", "everybody likes this")
+	before := len(f.Calls(""))
+	for i := range people {
+		if !f.React(fmt.Sprintf("x%d", i), room, ts, "pushpin", true) {
+			t.Fatal("not acknowledged")
+		}
+	}
+	worked()
+	if n := len(f.Calls("")) - before; n > 5*mostHolders {
+		t.Errorf("%d reactions take %d calls", people, n)
+	}
+	before = len(f.Calls(""))
+	for i := range people - 1 {
+		f.React(fmt.Sprintf("x%d", i), room, ts, "pushpin", false)
+	}
+	worked()
+	if n := len(f.Calls("")) - before; n > people {
+		t.Errorf("%d reactions taken off take %d calls", people-1, n)
+	}
+	if _, on := ps.pinned(room, ts); !on {
+		t.Error("it is off although one reaction is left")
+	}
+	f.React(fmt.Sprintf("x%d", people-1), room, ts, "pushpin", false)
+	until(t, "off", func() bool { _, on := ps.pinned(room, ts); return !on })
+}
+
 // TestHolders: what the shortcut or a pin put there stays when a reaction goes.
 func TestHolders(t *testing.T) {
 	t.Parallel()
