@@ -71,7 +71,7 @@ var errPanic = errors.New("panic")
 // until waits until the record has nothing open.
 func (l *ledger) until(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		l.mu.Lock()
 		left := len(l.open)
 		l.mu.Unlock()

@@ -31,7 +31,7 @@ type Adapter struct {
 }
 
 // Wait is how long the suite waits for something to be seen.
-const Wait = 20 * time.Second
+const Wait = time.Minute
 
 // Run runs the suite. open connects an adapter to rooms and ends it with
 // t.Cleanup; rooms are closed before that.

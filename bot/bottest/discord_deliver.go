@@ -71,7 +71,7 @@ func (f *Discord) deliver(a *DiscordAsk, data map[string]any) *DiscordAsk {
 		f.mu.Unlock()
 		return a
 	}
-	a.ID, a.Token, a.at = f.id(), "tok-"+randomHex()+randomHex(), f.now()
+	a.ID, a.Token, a.at, a.born = f.id(), "tok-"+randomHex()+randomHex(), f.now(), time.Now()
 	a.Payload = f.payload(a, data)
 	f.asks[a.Token] = a
 	f.mu.Unlock()
@@ -125,7 +125,7 @@ func (f *Discord) Ping() (status int, answer string, err error) {
 		return 0, "", err
 	}
 	f.SignDiscord(r, body, f.Now())
-	resp, err := (&http.Client{Timeout: discordFirst}).Do(r)
+	resp, err := (&http.Client{Timeout: Patience}).Do(r)
 	if err != nil {
 		return 0, "", err
 	}
@@ -144,7 +144,7 @@ func (f *Discord) post(to string, a *DiscordAsk, body []byte) {
 	}
 	f.SignDiscord(r, body, f.Now())
 	r.Header.Set("User-Agent", "Discord-Interactions/1.0 (+https://discord.com)")
-	client := http.Client{Timeout: discordFirst}
+	client := http.Client{Timeout: Patience}
 	resp, err := client.Do(r)
 	if err != nil {
 		return // nobody is there: the person sees that the application does not answer

@@ -18,7 +18,7 @@ import (
 // it is delivered: by Socket Mode, or by signed HTTP.
 
 // Command types a slash command. It returns the delivery's envelope id, and
-// whether it was acknowledged within 3 s.
+// whether it was acknowledged, in Patience.
 func (f *Slack) Command(user, channel, line string) (string, bool) {
 	verb, text, _ := strings.Cut(line, " ")
 	f.mu.Lock()
@@ -141,7 +141,7 @@ func (f *Slack) DeliverAs(id, kind string, payload map[string]any) bool {
 	acked := make(chan struct{})
 	f.waiting[id] = acked
 	f.mu.Unlock()
-	end := time.Now().Add(3 * time.Second)
+	end := time.Now().Add(Patience)
 	for {
 		f.mu.Lock()
 		for c, m := range f.sockets {
@@ -198,7 +198,7 @@ func (f *Slack) post(id, kind string, payload map[string]any) bool {
 	r, _ := http.NewRequest("POST", f.Events, strings.NewReader(body))
 	r.Header.Set("Content-Type", ct)
 	SignSlack(r, body, time.Now())
-	c := http.Client{Timeout: 3 * time.Second}
+	c := http.Client{Timeout: Patience}
 	resp, err := c.Do(r)
 	if err != nil {
 		return false

@@ -12,7 +12,7 @@ import (
 )
 
 // This file is the fake Slack's views: modals opened by a trigger that lives
-// 3 s and works once, their submission, and App Home.
+// 3 s (Patience here) and works once, their submission, and App Home.
 
 // SlackView is a modal, or somebody's App Home.
 type SlackView struct {
@@ -122,7 +122,7 @@ func (f *Slack) view(method string, form url.Values) answerOf {
 	case "views.open", "views.push":
 		t := f.triggers[form.Get("trigger_id")]
 		switch {
-		case t == nil || f.expire || time.Since(t.at) > 3*time.Second:
+		case t == nil || f.expire || time.Since(t.at) > Patience:
 			return bad("expired_trigger_id")
 		case t.used:
 			return bad("exchanged_trigger_id")
@@ -221,7 +221,7 @@ func stateOf(e map[string]any, value string) map[string]any {
 
 // Submit submits a user's newest modal. The modal closes unless the
 // acknowledgement says what is wrong, by field. ok is false when it was not
-// acknowledged within 3 s, or there is no modal.
+// acknowledged in Patience, or there is no modal.
 func (f *Slack) Submit(user string, values map[string]string) (wrong map[string]string, ok bool) {
 	p := f.Submission(user, values)
 	if p == nil {

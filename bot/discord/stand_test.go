@@ -116,7 +116,7 @@ func (st *stand) types(t testing.TB, who, channel, line string) *bottest.Discord
 	t.Helper()
 	a := st.f.Line(who, channel, line)
 	if !a.OK() {
-		t.Fatalf("%q was not acknowledged in 3 s: %s", line, a.Refused)
+		t.Fatalf("%q was not acknowledged: %s", line, a.Refused)
 	}
 	return a
 }

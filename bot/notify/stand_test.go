@@ -77,7 +77,7 @@ func (x *stand) run() {
 // settled waits until no delivery is pending, and returns the updates.
 func (x *stand) settled() []incident.Update {
 	x.T.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		all, err := x.Desk.Dispatches(context.Background())
 		if err != nil {
 			x.T.Fatal(err)

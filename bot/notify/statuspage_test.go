@@ -54,7 +54,7 @@ func TestStatuspage(t *testing.T) {
 	}
 	x.say("/incident resolve --anyway switched off")
 	x.say("/incident close --anyway nobody was affected")
-	for end := time.Now().Add(20 * time.Second); f.Incidents()[0].Status != "resolved" && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); f.Incidents()[0].Status != "resolved" && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	x.settled()

@@ -161,7 +161,7 @@ func TestTargetsApart(t *testing.T) {
 	x.targets["hook"], x.targets["board"] = h, &notify.Webhook{URL: "http://127.0.0.1:1/", Secret: "x", Now: time.Now}
 	x.say("/incident update one")
 	x.run()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		us, _ := x.Book.Updates(t.Context(), "INC-1")
 		d := us[0].Deliveries
 		if d[1].State == incident.DeliveryDone && d[2].State == incident.DeliveryFailed {

@@ -79,7 +79,7 @@ func (st *stand) sees(t testing.TB, who, channel, words string) {
 func (st *stand) types(t testing.TB, who, channel, line string) {
 	t.Helper()
 	if _, ok := st.f.Command(who, channel, line); !ok {
-		t.Fatalf("%q was not acknowledged in 3 s", line)
+		t.Fatalf("%q was not acknowledged", line)
 	}
 }
 

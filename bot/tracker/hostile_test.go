@@ -113,7 +113,7 @@ func TestHostileAnswers(t *testing.T) {
 	x := newStand(t)
 	x.trackers["github"] = x.githubAt("t", far.URL)
 	x.exports("github")
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.Heard(), "rate limit"); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(x.Heard(), "rate limit"); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(x.Heard())
 		}

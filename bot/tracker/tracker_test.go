@@ -53,7 +53,7 @@ func (x *stand) run() {
 // task waits until an item is as wanted.
 func (x *stand) task(id string, want func(incident.Task) bool) incident.Task {
 	x.T.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		ts, err := x.Book.Tasks(context.Background(), true)
 		if err != nil {
 			x.T.Fatal(err)
@@ -263,7 +263,7 @@ func TestUnread(t *testing.T) {
 	x.task("T-1", settled)
 	f.Fail("410")
 	x.clock.add(25 * time.Hour)
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.Heard(), "T-1 of INC-1 cannot be read as example/certs#1 in github: GitHub answers 410"); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(x.Heard(), "T-1 of INC-1 cannot be read as example/certs#1 in github: GitHub answers 410"); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(x.Heard())
 		}

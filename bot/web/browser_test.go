@@ -70,7 +70,7 @@ func watch(t *testing.T, ctx context.Context) {
 // until waits until a script says true.
 func until(ctx context.Context, t *testing.T, what, script string) {
 	t.Helper()
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for {
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+script+")"))
 		if ok {

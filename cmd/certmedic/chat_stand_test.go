@@ -44,7 +44,7 @@ func sees(t *testing.T, f interface {
 	Seen(who, channel string) string
 }, who, channel string, words ...string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		seen := f.Seen(who, channel)
 		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(seen, w) }) {
 			return

@@ -57,7 +57,7 @@ func TestHealthOfWhatWaitsOutside(t *testing.T) {
 	for _, line := range []string{"/incident declare images do not load", "/incident update INC-1 it is seen --to hook", "/incident task add INC-1 look again", "/incident task export T-1 --to jira"} {
 		say(t, p, line)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		a, body := look()
 		if a.Updates.Waiting == 1 && a.Tasks.Waiting == 1 && a.Updates.Error != "" && a.Tasks.Error != "" {
 			for _, one := range []*bot.Waiting{a.Updates, a.Tasks} {

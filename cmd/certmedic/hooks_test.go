@@ -89,7 +89,7 @@ func hook(ctx context.Context, address, source string, body []byte) int {
 // eventually waits for something that the program does on its own.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: it does not happen", what)
 		}

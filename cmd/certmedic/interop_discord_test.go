@@ -181,7 +181,7 @@ func (w *twin) ask(person, channel string, kind int, data map[string]any, messag
 			return a
 		}
 		if time.Since(began) > 3*time.Second {
-			w.t.Fatalf("%v is not acknowledged in 3 s", data)
+			w.t.Fatalf("%v is not acknowledged", data)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

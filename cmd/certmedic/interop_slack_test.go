@@ -87,7 +87,7 @@ channels:
 	}
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 	s := &localSlack{t: t, base: "http://127.0.0.1:" + port}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if _, err := s.get("/_control/state"); err == nil {
 			return s
 		} else if time.Now().After(end) {

@@ -99,7 +99,7 @@ func (w *tale) declare(private bool) {
 	}
 	i.by, i.people[who] = who, true
 	w.types(who, slackMain, line)
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if got, err := w.p.book.Incident(w.t.Context(), i.id); err == nil {
 			if !strings.Contains(got.Title, i.word) || got.Private != private {
 				w.t.Fatalf("seed %d: %s is %q, private %v", w.seed, i.id, got.Title, got.Private)
@@ -280,7 +280,7 @@ func TestSlackBelongs(t *testing.T) {
 	p := startProgram(t, cfg, programOptions{Name: "test", Listen: true, tuneSlack: quick})
 	r := reader{t, f}
 	r.types("ana", slackMain, "/incident declare sev2 images do not load --cert site0")
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		c, _ := f.Channel("inc-1")
 		if c.Members[bottest.SlackUser("ana")] && c.Members[bottest.SlackUser("dan")] && c.Members[bottest.SlackUser("eve")] {
 			break
@@ -294,7 +294,7 @@ func TestSlackBelongs(t *testing.T) {
 	}
 	r.types("ana", slackMain, "/incident declare sev2 another --private --anyway")
 	for id, want := range map[string]bool{"INC-1": false, "INC-2": true, "INC-99": true} {
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			got, err := p.private(t.Context(), id)
 			if err == nil && got == want {
 				break

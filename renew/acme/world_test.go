@@ -165,7 +165,7 @@ func (w *world) clean() {
 		w.t.Errorf("still listening on %s", w.http)
 	}
 	// Another test's program may hold a copy of the listener until its exec.
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		l, err := net.Listen("tcp", w.http)
 		if err == nil {
 			l.Close()
