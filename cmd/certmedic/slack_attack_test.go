@@ -93,7 +93,7 @@ func (a *front) slash(who, channel, line string) map[string]any {
 	n := attacks
 	attacksMu.Unlock()
 	verb, text, _ := strings.Cut(line, " ")
-	return map[string]any{"command": verb, "text": text, "user_id": bottest.SlackUser(who), "user_name": who, "channel_id": channel, "team_id": "T0TEAM", "trigger_id": fmt.Sprintf("attack.%d", n), "response_url": a.f.URL() + "none"}
+	return map[string]any{"command": verb, "text": text, "user_id": bottest.SlackUser(who), "user_name": who, "channel_id": channel, "team_id": "T0TEAM", "trigger_id": fmt.Sprintf("attack.%d", n), "response_url": a.f.Server.URL + "/hooks/none"}
 }
 
 // TestSlackForged: what is not Slack's, or comes late or again, does nothing.
