@@ -199,16 +199,19 @@ func stampTime(ts string) time.Time {
 const (
 	maxImage   = 5 << 20
 	mostImages = 4
+	mostTried  = 8 // files of a message that are fetched to see whether they are images
 )
 
 // images are the pictures attached to a message. What Slack calls them is not
 // believed: only bytes that are a PNG, JPEG, GIF or WebP are kept.
 func (s *Slack) images(ctx context.Context, m chatMessage) []commands.File {
 	var all []commands.File
+	tried := 0
 	for _, f := range m.Files {
-		if f.URL == "" || f.Size > maxImage || len(all) == mostImages {
+		if f.URL == "" || f.Size > maxImage || len(all) == mostImages || tried == mostTried {
 			continue
 		}
+		tried++
 		data, err := s.download(ctx, f.URL)
 		if err != nil {
 			s.once("a picture of a pinned message is not kept (the scope files:read is needed): " + words(err))

@@ -217,6 +217,23 @@ func TestReactionFlood(t *testing.T) {
 	until(t, "off", func() bool { _, on := ps.pinned(room, ts); return !on })
 }
 
+// TestFileFlood: of a message with many files only a few are fetched.
+func TestFileFlood(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewSlack(t)
+	_, ps, _, room := pinStand(t, f, Options{})
+	var files []bottest.SlackFile
+	for i := range 60 {
+		files = append(files, bottest.SlackFile{Name: fmt.Sprintf("x%d.png", i), Data: []byte("no picture")})
+	}
+	ts := f.Write("ben", room, "", "many files", files...)
+	f.React("ana", room, ts, "pushpin", true)
+	until(t, "pinned", func() bool { _, ok := ps.pinned(room, ts); return ok })
+	if n := f.Downloads(); n == 0 || n > mostTried {
+		t.Errorf("%d files are fetched", n)
+	}
+}
+
 // TestHolders: what the shortcut or a pin put there stays when a reaction goes.
 func TestHolders(t *testing.T) {
 	t.Parallel()
