@@ -224,6 +224,14 @@ func TestEvidence(t *testing.T) {
 	if len(verified) != 4 || verified[3].Evidence.Step.HostsDone != 4 || verified[3].Evidence.Step.Hosts != 4 || verified[0].Evidence.Step.BeforeSerial != "0a01" || verified[0].Evidence.Step.AfterSerial != "0a64" || verified[0].Evidence.Step.Challenge != "http-01" {
 		t.Errorf("verified: %+v", verified)
 	}
+	for n, want := range []int{1, 2, 2, 2} { // the canary, then the others
+		if got := verified[n].Evidence.Step.Wave; got != want {
+			t.Errorf("%s is verified in wave %d, want %d", verified[n].Evidence.Step.Host, got, want)
+		}
+		if h := checks[0].Evidence.Check.Hosts[n]; h.Wave != want {
+			t.Errorf("%s is checked in wave %d, want %d", h.Host, h.Wave, want)
+		}
+	}
 	if len(checks) != 2 || len(checks[0].Evidence.Check.Hosts) != 4 || checks[0].Evidence.Check.Hosts[0].Host != "cdn-frankfurt-1" || checks[0].Evidence.Check.Verdict != "critical" || checks[1].Evidence.Check.Verdict != "good" {
 		t.Errorf("checks: %+v", checks)
 	}

@@ -176,9 +176,10 @@ func findingLines(reports []renew.Report, max int, said string) string {
 // checkEvidence is a check as it stands on a timeline.
 func checkEvidence(s renew.Standing) incident.CheckEvidence {
 	e := incident.CheckEvidence{Certificate: s.Certificate.Name, Verdict: string(s.Verdict), Cause: oneLine(diagnosis(s.Certificate.Name, s.Certificate, s.Reports, time.Time{}))}
+	waves := wavesOf(s.Certificate)
 	for _, h := range hostsOf(s.Certificate, s.Reports) {
 		hc := incident.HostCheck{Host: h.name, Address: h.Address, State: hostState(h), Cause: oneLine(h.worst().Cause),
-			Serial: h.Leaf.Serial, SHA256: h.Leaf.SHA256, Issuer: clip(oneLine(h.Leaf.Issuer), 200), NotAfter: h.Leaf.NotAfter, Findings: []string{}}
+			Serial: h.Leaf.Serial, SHA256: h.Leaf.SHA256, Issuer: clip(oneLine(h.Leaf.Issuer), 200), NotAfter: h.Leaf.NotAfter, Findings: []string{}, Wave: waves[h.name]}
 		for _, f := range h.Findings {
 			hc.Findings = append(hc.Findings, f.ID)
 		}

@@ -146,10 +146,13 @@ func (d *Desk) challengeOf(r renew.Renewal) string {
 
 func stepEvidence(e renew.Event, challenge string) incident.StepEvidence {
 	s := e.Step
-	done := 0
+	done, wave := 0, 0
 	for _, h := range e.Renewal.Hosts {
 		if h.State == renew.HostVerified {
 			done++
+		}
+		if h.Host == s.Host && s.Host != "" {
+			wave = h.Wave + 1
 		}
 	}
 	issuer := s.After.Issuer
@@ -163,7 +166,7 @@ func stepEvidence(e renew.Event, challenge string) incident.StepEvidence {
 	return incident.StepEvidence{Renewal: s.Renewal, Certificate: s.Certificate, Step: s.Kind, Outcome: s.Outcome, Host: s.Host, Order: order, Challenge: challenge,
 		BeforeSHA256: s.Before.SHA256, BeforeSerial: s.Before.Serial, BeforeUntil: s.Before.NotAfter,
 		AfterSHA256: s.After.SHA256, AfterSerial: s.After.Serial, AfterUntil: s.After.NotAfter,
-		Issuer: issuer, Took: s.Took, Output: s.Output, HostsDone: done, Hosts: len(e.Renewal.Hosts)}
+		Issuer: issuer, Took: s.Took, Output: s.Output, HostsDone: done, Hosts: len(e.Renewal.Hosts), Wave: wave}
 }
 
 func (d *Desk) approvalEvidence(e renew.Event) incident.ApprovalEvidence {

@@ -67,6 +67,19 @@ func targetNames(c renew.Certificate) map[string]string {
 	return names
 }
 
+// wavesOf is the wave of each host of the inventory by its name, from 1.
+func wavesOf(c renew.Certificate) map[string]int {
+	waves := map[string]int{}
+	for n, wave := range c.Waves {
+		for _, t := range wave {
+			if waves[t.Name] == 0 {
+				waves[t.Name] = n + 1
+			}
+		}
+	}
+	return waves
+}
+
 // hostsOf lists every address of some reports, in their order.
 func hostsOf(c renew.Certificate, reports []renew.Report) []seenHost {
 	names := targetNames(c)

@@ -176,6 +176,7 @@ type HostCheck struct {
 	SHA256   string    `json:"sha256"`
 	Issuer   string    `json:"issuer"`
 	NotAfter time.Time `json:"not_after"`
+	Wave     int       `json:"wave,omitempty"` // of the rollout, from 1; 0: none, or written down before this was
 }
 
 // StepEvidence is a step of a renewal.
@@ -198,6 +199,7 @@ type StepEvidence struct {
 	Output       string        `json:"output"`
 	HostsDone    int           `json:"hosts_done"`
 	Hosts        int           `json:"hosts"`
+	Wave         int           `json:"wave,omitempty"` // of Host in the rollout, from 1; 0: no host, or written down before this was
 }
 
 // ApprovalEvidence is a decision about a renewal.

@@ -66,6 +66,7 @@ type DataSpan struct {
 // DataHost is one host.
 type DataHost struct {
 	Name, SerialBefore, SerialAfter, State string
+	Wave                                   int // of the rollout, from 1; 0: none on the record
 	FailingFrom, Placed, Verified          Moment
 }
 
@@ -197,12 +198,12 @@ func (w *writer) dataHosts(x *Data) {
 		return DataLeaf{Serial: code(l.serial), SHA256: code(l.sha256), Issuer: escape(l.issuer), Until: w.moment(l.until)}
 	}
 	seen := map[string]bool{"": true}
-	for _, h := range w.v.hosts {
+	for _, h := range w.v.inOrder() {
 		if !seen[h.before.sha256] {
 			seen[h.before.sha256] = true
 			x.Before = append(x.Before, leafOf(h.before))
 		}
-		one := DataHost{Name: code(h.name), SerialBefore: code(h.before.serial), SerialAfter: code(h.after.serial), State: h.stateAt(w.v.to),
+		one := DataHost{Name: code(h.name), SerialBefore: code(h.before.serial), SerialAfter: code(h.after.serial), State: h.stateAt(w.v.to), Wave: h.wave,
 			Placed: w.moment(h.placed.At), Verified: w.moment(h.proven.At)}
 		if h.proven.ID != "" {
 			x.HostsVerified++

@@ -31,6 +31,9 @@ func (v *view) step(e incident.Entry) {
 	if s.Outcome == "failed" {
 		v.failures = append(v.failures, e)
 	}
+	if s.Wave > 0 { // as the renewal had it: the inventory may have changed since
+		v.waves[s.Host] = s.Wave
+	}
 	if s.Host == "" || s.Outcome != "ok" {
 		return
 	}
@@ -91,6 +94,7 @@ func (v *view) check(e incident.Entry) {
 	}
 	for _, hc := range c.Hosts {
 		h := v.host(nameOf(hc))
+		h.wave = max(h.wave, hc.Wave)
 		l := leaf{hc.Serial, hc.SHA256, hc.Issuer, hc.NotAfter}
 		state := unseen
 		switch {

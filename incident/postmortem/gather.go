@@ -1,6 +1,7 @@
 package postmortem
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -22,7 +23,9 @@ type view struct {
 	entries   []incident.Entry
 	from, to  time.Time // what the picture spans
 	hosts     []*host   // by first appearance
+	groups    []group   // the same by wave
 	byName    map[string]*host
+	waves     map[string]int // of hosts by the steps of renewals
 	renewals  []*renewal
 	checks    []incident.Entry
 	alerts    []incident.Entry
@@ -45,6 +48,7 @@ type host struct {
 	placed, proven incident.Entry
 	failed         bool
 	checked        bool
+	wave           int // of the rollout, from 1; 0: not on the record
 }
 
 // stretch is a state from a moment on.
@@ -79,7 +83,7 @@ type finding struct {
 
 // gather reads the timeline once, in order.
 func gather(i incident.Incident, timeline []incident.Entry) view {
-	v := view{i: i, entries: timeline, byName: map[string]*host{}, from: i.Declared, to: i.Declared}
+	v := view{i: i, entries: timeline, byName: map[string]*host{}, waves: map[string]int{}, from: i.Declared, to: i.Declared}
 	for _, e := range timeline {
 		switch e.Kind {
 		case incident.Alert:
@@ -112,8 +116,10 @@ func gather(i incident.Incident, timeline []incident.Entry) view {
 		}
 	}
 	for _, h := range v.hosts {
+		h.wave = cmp.Or(v.waves[h.name], h.wave)
 		sort.SliceStable(h.states, func(a, b int) bool { return h.states[a].at.Before(h.states[b].at) })
 	}
+	v.groups = intoWaves(v.hosts)
 	v.frame()
 	return v
 }

@@ -62,10 +62,11 @@ func (v *view) labels(s *sheet) (all []label, rows int) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b label) int { return a.at.Compare(b.at) })
+	// Labels have more room than their words need: a page's own font may be wider.
 	late := 0 // those that have room to their right come first; the others from the right edge on
 	for n := range all {
 		l := &all[n]
-		if l.x, l.w = math.Round(s.x(l.at)), width(l.text, false); l.x+4+l.w <= wide-4 {
+		if l.x, l.w = math.Round(s.x(l.at)), 1.12*width(l.text, false); l.x+4+l.w <= wide-4 {
 			late = n + 1
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	rightEdge = wide - 16
 	textSize  = 12
 	labelHigh = 16               // of a row of labels
+	waveHigh  = 18               // of the name of a wave over its rows
 	maxRows   = 60               // hosts drawn; the rest is counted
 	least     = 15 * time.Second // what the picture spans at least
 	longName  = 26               // runes of a host's name
@@ -112,11 +113,16 @@ func (v *view) layout(title, zone string) *sheet {
 	}
 	pad := s.to.Sub(s.from) / 25
 	s.from, s.to = s.from.Add(-pad), s.to.Add(pad)
-	hosts := v.rows()
-	more := max(0, len(hosts)-maxRows)
-	hosts = hosts[:len(hosts)-more]
-	for _, h := range hosts {
-		s.left = max(s.left, width(short(h.name), true))
+	groups, more := drawn(v.groups)
+	count := 0
+	for _, g := range groups {
+		count += len(g.hosts)
+		if v.waved() > 0 {
+			s.left = max(s.left, width(g.title(), false))
+		}
+		for _, h := range g.hosts {
+			s.left = max(s.left, width(short(h.name), true))
+		}
 	}
 	s.left = max(s.left+16, 56)
 	y := 4.0
@@ -126,12 +132,19 @@ func (v *view) layout(title, zone string) *sheet {
 	}
 	labels, deep := v.labels(s)
 	top := y + float64(deep*labelHigh) + 4
-	high := rowHigh(len(hosts))
-	bottom := top + float64(max(1, len(hosts)))*high
-	used := map[string]bool{}
-	for n, h := range hosts {
-		s.row(h, top+float64(n)*high, high, v.to, used)
+	high, used := rowHigh(count), map[string]bool{}
+	bottom := top
+	for n, g := range groups {
+		if v.waved() > 0 {
+			s.heading(g, n, bottom)
+			bottom += waveHigh
+		}
+		for _, h := range g.hosts {
+			s.row(h, bottom, high, v.to, used)
+			bottom += high
+		}
 	}
+	bottom = max(bottom, top+high)
 	for _, l := range labels {
 		at := y + float64(l.row*labelHigh)
 		s.add(shape{points: []float64{l.x - .5, at + 2, l.x + .5, at + 2, l.x + .5, bottom, l.x - .5, bottom}, box: true, fill: ink, faint: true})
@@ -157,22 +170,25 @@ func rowHigh(hosts int) float64 {
 	return 22
 }
 
-// rows are the hosts in the order of the rollout; those that were not touched
-// after them, as they appeared.
-func (v *view) rows() []*host {
-	all := slices.Clone(v.hosts)
-	slices.SortStableFunc(all, func(a, b *host) int {
-		switch ap, bp := a.placed.ID != "", b.placed.ID != ""; {
-		case ap && bp:
-			return a.placed.At.Compare(b.placed.At)
-		case ap:
-			return -1
-		case bp:
-			return 1
+// drawn leaves out the hosts for which there is no room, and counts them.
+func drawn(groups []group) (all []group, more int) {
+	room := maxRows
+	for _, g := range groups {
+		n := min(room, len(g.hosts))
+		more += len(g.hosts) - n
+		if room -= n; n > 0 {
+			all = append(all, group{g.wave, g.hosts[:n]})
 		}
-		return 0
-	})
-	return all
+	}
+	return all, more
+}
+
+// heading stands over the rows of a group; a line parts it from the one above.
+func (s *sheet) heading(g group, n int, y float64) {
+	if n > 0 {
+		s.add(shape{points: []float64{8, y + 2, rightEdge, y + 2, rightEdge, y + 3, 8, y + 3}, box: true, fill: ink, faint: true})
+	}
+	s.text(8, y+14, "", ink, g.title(), false)
 }
 
 // short is a host's name as it stands before its row.

@@ -19,7 +19,11 @@ func (v *view) inWords() string {
 	for _, m := range v.i.Milestones { // the close too: words have room
 		marks = append(marks, m.Kind+" "+incident.When(m.At))
 	}
-	first := fmt.Sprintf("The picture shows %s from %s to %s.", count(len(v.hosts), "host"), incident.When(v.from), incident.When(v.to))
+	shown := count(len(v.hosts), "host")
+	if n := v.waved(); n > 0 {
+		shown += " in " + count(n, "wave")
+	}
+	first := fmt.Sprintf("The picture shows %s from %s to %s.", shown, incident.When(v.from), incident.When(v.to))
 	failed := v.failed()
 	second := "No host failed in a check."
 	if len(failed) > 0 {

@@ -24,6 +24,7 @@ type tape struct {
 	now  time.Time
 	day  string
 	last incident.Incident
+	wave int // of the hosts that place places, from 1; 0: not written down
 }
 
 func newTape(t testing.TB, day string) *tape {
@@ -153,7 +154,7 @@ func hachyderm(t testing.TB) *tape {
 	p.note("02:34", ben, "temp", "Alert for media silenced until 03:30 UTC; undo: nothing, it ends by itself.")
 	for n, h := range hosts {
 		clock := []string{"02:35", "02:37", "02:38", "02:39"}[n]
-		s := incident.StepEvidence{Renewal: "R-2", Certificate: "media", Host: h, Outcome: "ok", BeforeSerial: "03c4", BeforeSHA256: oldSum, BeforeUntil: expiry, AfterSerial: "03d5", AfterSHA256: newSum, AfterUntil: expiry.AddDate(0, 0, 90), HostsDone: n + 1, Hosts: 4}
+		s := incident.StepEvidence{Renewal: "R-2", Certificate: "media", Host: h, Outcome: "ok", BeforeSerial: "03c4", BeforeSHA256: oldSum, BeforeUntil: expiry, AfterSerial: "03d5", AfterSHA256: newSum, AfterUntil: expiry.AddDate(0, 0, 90), HostsDone: n + 1, Hosts: 4, Wave: min(n, 1) + 1}
 		s.Step = "deploy"
 		p.step(clock+":10", s, "New files on "+h+", configuration tested, reloaded.")
 		s.Step = "verify"

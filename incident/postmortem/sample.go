@@ -35,7 +35,7 @@ func sample() Record {
 	add(incident.Approval, ana, incident.Evidence{Approval: incident.ApprovalEvidence{Renewal: "R-1", Decision: "approved", Asked: at, AskedBy: "ana", By: "ana"}})
 	step := incident.StepEvidence{Renewal: "R-1", Certificate: "media", Step: "finalize", Outcome: "ok", Order: "https://ca.example.com/order/1", Challenge: "dns-01", Issuer: "CN=CA", AfterSerial: "03d5", AfterSHA256: fresh, AfterUntil: at}
 	add(incident.RenewalStep, incident.Bot, incident.Evidence{Step: step})
-	step.Step, step.Host, step.BeforeSerial, step.BeforeSHA256 = "verify", "sally", "03c4", old
+	step.Step, step.Host, step.BeforeSerial, step.BeforeSHA256, step.Wave = "verify", "sally", "03c4", old, 1
 	add(incident.RenewalStep, incident.Bot, incident.Evidence{Step: step})
 	add(incident.NoteKind, ana, incident.Evidence{Change: incident.ChangeEvidence{What: incident.SectionChange, From: "lessons", To: "We learned."}})
 	add(incident.RenewalStep, incident.Bot, incident.Evidence{Step: incident.StepEvidence{Renewal: "R-2", Certificate: "media", Step: "preflight", Outcome: "failed", Output: "403"}})

@@ -203,7 +203,7 @@ func evidence(e incident.Entry) string {
 func (w *writer) picture() {
 	w.para("%s", escape(w.v.inWords()))
 	var rows [][]string
-	for _, h := range w.v.hosts {
+	for _, h := range w.v.inOrder() {
 		first, fresh := "", ""
 		for _, s := range h.states {
 			if s.state == failing && first == "" {
@@ -213,10 +213,10 @@ func (w *writer) picture() {
 				fresh = incident.When(s.at)
 			}
 		}
-		rows = append(rows, []string{code(h.name), or(first, "-"), or(fresh, "-"), h.stateAt(w.v.to)})
+		rows = append(rows, w.v.withWave(h, code(h.name), or(first, "-"), or(fresh, "-"), h.stateAt(w.v.to)))
 		if fresh != "" {
 			w.fact("new certificate on "+h.name, fresh, "check or step", true)
 		}
 	}
-	w.table([]string{"Host", "Failing from", "New certificate from", "At the end"}, rows)
+	w.table(w.v.waveHead("Host", "Failing from", "New certificate from", "At the end"), rows)
 }

@@ -19,8 +19,8 @@ func (w *writer) resolution() {
 	}
 	w.certificates()
 	var rows [][]string
-	for _, h := range w.v.hosts {
-		rows = append(rows, []string{code(h.name), or(code(h.before.serial), "-"), or(code(h.after.serial), "-"), w.at(h.placed), w.at(h.proven)})
+	for _, h := range w.v.inOrder() {
+		rows = append(rows, w.v.withWave(h, code(h.name), or(code(h.before.serial), "-"), or(code(h.after.serial), "-"), w.at(h.placed), w.at(h.proven)))
 		for _, f := range []struct{ name, value string }{{"serial before on ", h.before.serial}, {"serial after on ", h.after.serial}, {"fingerprint after on ", h.after.sha256}} {
 			if f.value != "" {
 				w.fact(f.name+h.name, f.value, "check or step", true)
@@ -30,7 +30,8 @@ func (w *writer) resolution() {
 			w.fact("verified "+h.name, incident.When(h.proven.At), source(h.proven), true)
 		}
 	}
-	w.table([]string{"Host", "Serial before", "Serial after", "Placed", "Verified"}, rows)
+	w.waves()
+	w.table(w.v.waveHead("Host", "Serial before", "Serial after", "Placed", "Verified"), rows)
 	w.temps()
 }
 

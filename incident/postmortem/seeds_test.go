@@ -116,7 +116,7 @@ func (p *tape) look(clock, certificate, cause string, until time.Time, all ...st
 // place places and verifies the certificate of a renewal on a host.
 func (p *tape) place(renewal, certificate, host, before, after string, until time.Time, placed, verified string) {
 	p.t.Helper()
-	s := incident.StepEvidence{Renewal: renewal, Certificate: certificate, Host: host, Outcome: "ok", Step: "deploy", BeforeSerial: before, BeforeSHA256: strings.Repeat(before, 64/len(before)), BeforeUntil: until,
+	s := incident.StepEvidence{Renewal: renewal, Certificate: certificate, Host: host, Outcome: "ok", Step: "deploy", Wave: p.wave, BeforeSerial: before, BeforeSHA256: strings.Repeat(before, 64/len(before)), BeforeUntil: until,
 		AfterSerial: after, AfterSHA256: strings.Repeat(after, 64/len(after)), AfterUntil: until.AddDate(0, 0, 90), Issuer: "CN=CA"}
 	p.step(placed, s, "Placed on "+host+".")
 	s.Step = "verify"
@@ -287,6 +287,7 @@ func seedGitter(t testing.TB) *tape {
 	p.issued("09:20", "R-1", cert, "dns-01", "1b", until, "Issued; uploaded under the path /cloudfront/gitter-production/, where the CDN sees it too.")
 	for n, h := range all {
 		at := time.Date(0, 1, 1, 9, 30+5*n, 0, 0, time.UTC).Format("15:04")
+		p.wave = min(n, 4) + 1 // each kind of endpoint in its own; the websocket nodes together
 		p.place("R-1", cert, h, "1a", "1b", until, at, at+":30")
 	}
 	p.note("10:00", andy, incident.NoteKind, "The fingerprints in the monit checks are those of the new certificate.")
