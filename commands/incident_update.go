@@ -240,7 +240,7 @@ func (c *call) updateTable(i incident.Incident, a updateAsk) Table {
 func (c *call) updateSend(ctx context.Context, i incident.Incident, a updateAsk) (Reply, error) {
 	u := incident.Update{Text: a.text, Title: a.title}
 	for _, t := range a.targets {
-		u.Deliveries = append(u.Deliveries, incident.Delivery{Target: t.Name})
+		u.Deliveries = append(u.Deliveries, incident.Delivery{Target: t.Name, Kind: t.Kind, Audience: t.Audience})
 	}
 	from := i
 	i, u, err := c.d.o.Book.AddUpdate(ctx, i.ID, u, c.d.o.Updates.Approve && len(u.Deliveries) > 0, c.change(""))

@@ -36,7 +36,8 @@ type IncidentPage struct {
 	Timeline  []incident.Entry
 	Standings []renew.Standing // of its certificates
 	Renewals  []renew.Renewal  // of its certificates since it started
-	Draft     []byte           // HTML fragment
+	Updates   PageUpdates
+	Draft     []byte // HTML fragment
 }
 
 // IncidentsPage is the list of incidents.
@@ -137,6 +138,9 @@ func (d *Desk) IncidentPage(ctx context.Context, id string, by Person) (Incident
 				p.Renewals = append(p.Renewals, r)
 			}
 		}
+	}
+	if p.Updates, err = d.pageUpdates(ctx, p.Incident); err != nil {
+		return p, err
 	}
 	draft, err := d.draft(ctx, p.Incident, nil)
 	if err != nil {
@@ -264,7 +268,11 @@ func (d *Desk) draftOf(ctx context.Context, i incident.Incident, zone *time.Loca
 	if err != nil {
 		return postmortem.Draft{}, fmt.Errorf("history of %s: %w", i.ID, err)
 	}
-	draft, err := d.o.Templates.Draft(postmortem.Record{Incident: i, Timeline: timeline, History: history, Zone: zone, Template: template})
+	updates, err := d.o.Book.Updates(ctx, i.ID)
+	if err != nil {
+		return postmortem.Draft{}, fmt.Errorf("updates of %s: %w", i.ID, err)
+	}
+	draft, err := d.o.Templates.Draft(postmortem.Record{Incident: i, Timeline: timeline, History: history, Updates: updates, Zone: zone, Template: template})
 	if err != nil {
 		return draft, fmt.Errorf("draft of %s: %w", i.ID, err)
 	}

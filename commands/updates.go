@@ -189,7 +189,8 @@ func (d *Desk) closeUp(ctx context.Context, i incident.Incident, us []incident.U
 			(last.Deliveries[at].State == incident.DeliveryPending || shownStatus(last.Status) == string(incident.Resolved)) {
 			continue // on its way, or it failed and somebody was told
 		}
-		_, u, err := d.o.Book.AddUpdate(ctx, i.ID, incident.Update{Title: last.Title, Text: "This incident is resolved.", Deliveries: []incident.Delivery{{Target: name}}}, false,
+		t, _ := d.target(name)
+		_, u, err := d.o.Book.AddUpdate(ctx, i.ID, incident.Update{Title: last.Title, Text: "This incident is resolved.", Deliveries: []incident.Delivery{{Target: name, Kind: t.Kind, Audience: t.Audience}}}, false,
 			incident.Change{By: incident.Bot, Key: fmt.Sprintf("closeup/%s/%d", name, len(us))})
 		if err != nil {
 			return us, err
@@ -211,7 +212,7 @@ func (d *Desk) Dispatched(ctx context.Context, m Dispatch, o Outcome, post func(
 	if o.Failed {
 		r.State, r.Body = StateWarning, o.Next
 		r.Headline = fmt.Sprintf("%s of %s did not reach %s: %s", m.Update, m.Incident, d.targetWord(m.Target), end(o.Text))
-		r.Buttons = []Button{{Label: "Try again", Command: "/incident update retry " + m.Incident + " " + m.Update}}
+		r.Buttons = []Button{retryButton(m.Incident, m.Update)}
 	}
 	d.sayDelivery(m, r, post)
 	_, _, err := d.o.Book.SettleDelivery(ctx, m.Incident, m.Update, to, incident.Change{By: incident.Bot, Key: "delivery/" + m.Key})

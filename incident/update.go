@@ -57,13 +57,15 @@ type Update struct {
 
 // Delivery is one update on its way to one target.
 type Delivery struct {
-	Target string    `json:"target"` // name in the configuration
-	State  string    `json:"state"`
-	At     time.Time `json:"at,omitzero"`    // when it was done or given up, or asked for again
-	Text   string    `json:"text,omitempty"` // the result or the error, for people
-	Ref    string    `json:"ref,omitempty"`  // what the target calls it
-	Open   bool      `json:"open,omitempty"` // the target shows an incident that is to be ended there
-	Try    int       `json:"try,omitempty"`  // how often somebody asked for it again
+	Target   string    `json:"target"` // name in the configuration
+	State    string    `json:"state"`
+	At       time.Time `json:"at,omitzero"`        // when it was done or given up, or asked for again
+	Text     string    `json:"text,omitempty"`     // the result or the error, for people
+	Ref      string    `json:"ref,omitempty"`      // what the target calls it
+	Open     bool      `json:"open,omitempty"`     // the target shows an incident that is to be ended there
+	Try      int       `json:"try,omitempty"`      // how often somebody asked for it again
+	Kind     string    `json:"kind,omitempty"`     // of the target when it was written: "mail", "webhook", "statuspage"; "": not written down
+	Audience string    `json:"audience,omitempty"` // the same: "internal" or "external"
 }
 
 // Asking is an update that waits for approval.
@@ -74,8 +76,9 @@ type Asking struct {
 }
 
 // AddUpdate records a status update: u.Text, u.Title ("": the incident's) and
-// the targets of u.Deliveries are taken. With wait it leaves only once
-// somebody approves it; else it is out at once. It is possible in every state
+// u.Deliveries are taken. With wait it leaves only once
+// somebody approves it; else it is out at once. Of a delivery the target, its
+// kind and its audience are taken. It is possible in every state
 // of the incident. A change of the same Key makes it once.
 func (b *Book) AddUpdate(ctx context.Context, id string, u Update, wait bool, c Change) (Incident, Update, error) {
 	text, _ := Clean(u.Text, maxText)
@@ -99,7 +102,7 @@ func (b *Book) AddUpdate(ctx context.Context, id string, u Update, wait bool, c 
 		for _, t := range u.Deliveries {
 			if name := oneLine(t.Target, maxTitle); name != "" && !slices.Contains(names, name) {
 				names = append(names, name)
-				d.To = append(d.To, diskDelivery{Target: name, State: DeliveryPending})
+				d.To = append(d.To, diskDelivery{Target: name, State: DeliveryPending, Kind: oneLine(t.Kind, maxTitle), Audience: oneLine(t.Audience, maxTitle)})
 			}
 		}
 		c.Text = ""
@@ -184,7 +187,7 @@ func (b *Book) SettleDelivery(ctx context.Context, id, update string, to Deliver
 		if d.To[at].State != DeliveryPending {
 			return nil
 		}
-		t := diskDelivery{Target: to.Target, State: to.State, At: p.at, Text: text, Ref: oneLine(to.Ref, maxTitle), Open: to.Open, Try: d.To[at].Try}
+		t := diskDelivery{Target: to.Target, State: to.State, At: p.at, Text: text, Ref: oneLine(to.Ref, maxTitle), Open: to.Open, Try: d.To[at].Try, Kind: d.To[at].Kind, Audience: d.To[at].Audience}
 		d.To = slices.Clone(d.To)
 		d.To[at] = t
 		out := p.r.out()
@@ -212,7 +215,7 @@ func (b *Book) RetryUpdate(ctx context.Context, id, update string, c Change) (In
 		d.To = slices.Clone(d.To)
 		for n, t := range d.To {
 			if t.State == DeliveryFailed {
-				d.To[n] = diskDelivery{Target: t.Target, State: DeliveryPending, At: p.now, Try: t.Try + 1}
+				d.To[n] = diskDelivery{Target: t.Target, State: DeliveryPending, At: p.now, Try: t.Try + 1, Kind: t.Kind, Audience: t.Audience}
 				names = append(names, t.Target)
 			}
 		}

@@ -33,13 +33,15 @@ type diskUpdate struct {
 }
 
 type diskDelivery struct {
-	Target string    `json:"target"`
-	State  string    `json:"state"`
-	At     time.Time `json:"at,omitzero"`
-	Text   string    `json:"text,omitempty"`
-	Ref    string    `json:"ref,omitempty"`
-	Open   bool      `json:"open,omitempty"`
-	Try    int       `json:"try,omitempty"`
+	Target   string    `json:"target"`
+	State    string    `json:"state"`
+	At       time.Time `json:"at,omitzero"`
+	Text     string    `json:"text,omitempty"`
+	Ref      string    `json:"ref,omitempty"`
+	Open     bool      `json:"open,omitempty"`
+	Try      int       `json:"try,omitempty"`
+	Kind     string    `json:"kind,omitempty"`
+	Audience string    `json:"audience,omitempty"`
 }
 
 // diskAsking stands in the incident's record, version 1.

@@ -39,6 +39,8 @@ type Data struct {
 	Renewals                      []DataRenewal
 	Timeline                      []DataEntry
 	Updates                       []DataUpdate // newest first
+	Told                          []DataTold   // status updates, in the order of writing
+	ToldInShort                   string       // "2, the first at ...": of those sent outside the rooms; "": none
 	Temps                         []DataTemp
 	Tasks                         []DataTask
 	WentWell, WentPoorly, WeLucky []string // proposals
@@ -87,14 +89,36 @@ type DataRenewal struct {
 // DataEntry is a line of the timeline.
 type DataEntry struct {
 	ID, Who, Kind, Text, Proof, Link string
+	Evidence                         string // the id, and what stands behind it where there is any; no link: for readers outside
+	Line                             string // "ana: no images.", or the text alone where it begins with who
 	At                               Moment
 	NewDay, Major                    bool // Major: not one of the steps and checks in between
 }
 
 // DataUpdate is a status as a status page has it.
 type DataUpdate struct {
-	Status, Text string // "Investigating", "Identified", "Monitoring", "Resolved"; Text "": nobody said one
-	At           Moment
+	ID, Status, Text string // ID of its entry; "Investigating", "Identified", "Monitoring", "Resolved"; Text "": nobody said one
+	At               Moment
+
+	at time.Time
+}
+
+// DataTold is a status update and what became of it.
+type DataTold struct {
+	ID, Title, Text, Status, By, Approver string
+	State                                 string // "sent", "said" (in the rooms alone), "waiting" or "denied"
+	Reason                                string // why it was denied
+	Outside                               bool   // meant for people outside
+	Written, Sent                         Moment // Sent: when it was let out; not known while it waits
+	To                                    []DataDelivery
+}
+
+// DataDelivery is an update at one target.
+type DataDelivery struct {
+	Name, Kind, Audience string // Kind and Audience "": not on the record
+	State                string // "pending", "done" or "failed"
+	Why                  string // it failed
+	At                   Moment
 }
 
 // DataTemp is a temporary change.
@@ -165,6 +189,7 @@ func dataOf(r Record, d Draft) Data {
 	w.dataHosts(&x)
 	w.dataRenewals(&x)
 	x.Timeline, x.Updates = w.dataTimeline(), w.dataUpdates()
+	x.Told, x.ToldInShort = w.dataTold(), w.toldInShort()
 	w.dataWork(&x)
 	for _, s := range d.Sections {
 		if s.Name == "header" {
@@ -250,8 +275,13 @@ func (w *writer) dataTimeline() (all []DataEntry) {
 		if aboutDraft(e) {
 			continue
 		}
-		one := DataEntry{ID: escape(e.ID), Who: who(e), Kind: escape(e.Kind), Text: escape(e.Text), Proof: evidence(e), Link: link("where it was said", e.Link),
+		one := DataEntry{ID: escape(e.ID), Who: who(e), Kind: escape(e.Kind), Text: escape(e.Text), Proof: evidence(e), Evidence: proof(e), Link: link("where it was said", e.Link),
 			At: w.moment(e.At), Major: w.v.major(e)}
+		one.Line = one.Who + ": " + one.Text
+		if strings.HasPrefix(one.Text, one.Who+" ") {
+			one.Line = one.Text
+		}
+		one.Evidence = strings.TrimSuffix(one.Evidence, ", "+one.Kind)
 		if one.At.Date != day {
 			day, one.NewDay = one.At.Date, true
 		}
@@ -270,6 +300,8 @@ func (v *view) major(e incident.Entry) bool {
 		return s.Outcome == "failed" || s.Step == "rollback" || s.AfterSerial != "" && s.Host == ""
 	case len(e.Evidence.Check.Hosts) > 0 || e.Evidence.Check.Verdict != "":
 		return e.ID == v.firstGood.ID || len(v.bad) > 0 && e.ID == v.bad[0].ID || !e.Evidence.Check.Overdue.IsZero()
+	case e.Kind == incident.CommsKind: // what was told is an update's own line
+		return false
 	case e.Kind == incident.MilestoneKind:
 		return e.Evidence.Change.What == incident.Started || e.Evidence.Change.What == incident.Mitigated
 	}
@@ -280,27 +312,61 @@ func (v *view) major(e incident.Entry) bool {
 var pages = map[incident.Status]string{incident.Investigating: "Investigating", incident.Identified: "Identified", incident.Monitoring: "Monitoring", incident.Resolved: "Resolved"}
 
 // dataUpdates are the changes of the status and the updates that people wrote,
-// newest first. Of a change only the words that a person gave with it are told.
+// newest first. Of a change only the words that a person gave with it are told,
+// and not even those where something was sent to people outside: then they
+// were for those inside.
 func (w *writer) dataUpdates() (all []DataUpdate) {
-	status := "Investigating"
+	status, outside := "Investigating", w.spokeOutside()
+	sent := map[string]told{}
+	for _, t := range w.told {
+		sent[t.ID] = t
+	}
 	for _, e := range w.v.entries {
 		c := e.Evidence.Change
+		text, t := e.Text, sent[c.To]
 		switch {
 		case c.What == "status" && pages[incident.Status(c.To)] != "":
-			status = pages[incident.Status(c.To)]
-			text := ""
-			if rest, ok := strings.CutPrefix(e.Text, "Status: "+c.To+", was "+c.From+"."); ok {
+			status, text = pages[incident.Status(c.To)], ""
+			if rest, ok := strings.CutPrefix(e.Text, "Status: "+c.To+", was "+c.From+"."); ok && !outside {
 				text = strings.TrimSpace(rest)
 			}
-			all = append(all, DataUpdate{Status: status, Text: escape(text), At: w.moment(e.At)})
-		case e.Kind == incident.UpdateKind && strings.TrimSpace(e.Text) != "":
-			if n := len(all) - 1; n >= 0 && all[n].Text == "" && all[n].At.Clock == w.moment(e.At).Clock && all[n].At.Date == w.moment(e.At).Date {
+		case e.Kind != incident.UpdateKind || strings.TrimSpace(e.Text) == "" || t.ID != "" && !w.toOutsiders(t) || t.ID == "" && outside:
+			continue
+		default:
+			text = or(t.Text, text)
+			if n := len(all) - 1; n >= 0 && all[n].Text == "" && e.At.Sub(all[n].at) < time.Minute {
 				all = all[:n] // the words for the change just made
 			}
-			all = append(all, DataUpdate{Status: status, Text: escape(e.Text), At: w.moment(e.At)})
 		}
+		all = append(all, DataUpdate{ID: escape(e.ID), Status: status, Text: escape(text), At: w.moment(e.At), at: e.At})
 	}
 	slices.Reverse(all)
+	return all
+}
+
+// dataTold are the status updates and what became of each.
+func (w *writer) dataTold() (all []DataTold) {
+	for _, t := range w.told {
+		one := DataTold{ID: escape(t.ID), Title: escape(t.Title), Text: quote(t.Text), Status: escape(string(t.Status)), By: escape(t.By.Name), Approver: escape(t.Decided.Name), Reason: escape(t.Reason),
+			State: "said", Outside: w.toOutsiders(t), Written: w.moment(t.At), Sent: w.moment(t.Out)}
+		switch {
+		case t.State == incident.UpdateWaiting || t.State == incident.UpdateDenied:
+			one.State = t.State
+		case t.left():
+			one.State = "sent"
+		}
+		if t.State == incident.UpdateDenied {
+			one.Approver = ""
+		}
+		for _, d := range t.Deliveries {
+			to := DataDelivery{Name: escape(oneLine(d.Target)), Kind: escape(d.Kind), Audience: escape(d.Audience), State: d.State, At: w.moment(d.At)}
+			if d.State == incident.DeliveryFailed {
+				to.Why = escape(d.Text)
+			}
+			one.To = append(one.To, to)
+		}
+		all = append(all, one)
+	}
 	return all
 }
 
@@ -343,4 +409,4 @@ func aboutDraft(e incident.Entry) bool {
 
 // dataTypes are the types of Data by name.
 var dataTypes = []reflect.Type{reflect.TypeFor[Data](), reflect.TypeFor[Moment](), reflect.TypeFor[DataSpan](), reflect.TypeFor[DataHost](), reflect.TypeFor[DataLeaf](), reflect.TypeFor[DataRenewal](),
-	reflect.TypeFor[DataEntry](), reflect.TypeFor[DataUpdate](), reflect.TypeFor[DataTemp](), reflect.TypeFor[DataTask](), reflect.TypeFor[DataSection]()}
+	reflect.TypeFor[DataEntry](), reflect.TypeFor[DataUpdate](), reflect.TypeFor[DataTold](), reflect.TypeFor[DataDelivery](), reflect.TypeFor[DataTemp](), reflect.TypeFor[DataTask](), reflect.TypeFor[DataSection]()}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"regexp"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -87,34 +88,29 @@ func toHTML(s Section) ([]byte, error) {
 		}
 		switch n := n.(type) {
 		case *ast.Heading:
-			id := "pm-" + s.Name + "-" + slug(plainOf(n, source))
-			if !ids[id] {
-				ids[id] = true
-				n.SetAttributeString("id", []byte(id))
-				link := ast.NewLink()
-				link.Destination = []byte("#" + id)
-				link.SetAttributeString("class", []byte("permalink"))
-				link.SetAttributeString("title", []byte("Link to "+plain(plainOf(n, source))))
-				link.AppendChild(link, ast.NewString([]byte("#")))
-				n.AppendChild(n, ast.NewString([]byte(" ")))
-				n.AppendChild(n, link)
+			words := plain(plainOf(n, source))
+			id := "pm-" + s.Name + "-" + slug(words)
+			for base, k := id, 2; ids[id]; k++ {
+				id = fmt.Sprintf("%s-%d", base, k)
 			}
+			address(n, n, id, words, ids)
 			return ast.WalkSkipChildren, nil
 		case *east.TableRow:
 			if s.Name == "timeline" && n.LastChild() != nil {
-				if id, _, _ := strings.Cut(plainOf(n.LastChild(), source), ","); entryID(id) && !ids[id] {
-					ids[id] = true
-					n.SetAttributeString("id", []byte("pm-"+id))
-					link := ast.NewLink()
-					link.Destination = []byte("#pm-" + id)
-					link.SetAttributeString("class", []byte("permalink"))
-					link.SetAttributeString("title", []byte("Link to "+id))
-					link.AppendChild(link, ast.NewString([]byte("#")))
-					n.LastChild().AppendChild(n.LastChild(), ast.NewString([]byte(" ")))
-					n.LastChild().AppendChild(n.LastChild(), link)
+				if id, _, _ := strings.Cut(plainOf(n.LastChild(), source), ","); entryID(id) {
+					address(n, n.LastChild(), "pm-"+id, id, ids)
 				}
 			}
 			return ast.WalkSkipChildren, nil
+		case *ast.Paragraph, *ast.TextBlock: // of the timeline in a template's own words: "... (E-5, a check)"
+			if m := namesEntry.FindAllStringSubmatch(plainOf(n, source), -1); s.Name == "timeline" && m != nil {
+				at, id := n, m[len(m)-1][1]
+				if li, ok := n.Parent().(*ast.ListItem); ok {
+					at = li
+				}
+				address(at, n, "pm-"+id, id, ids)
+			}
+			return ast.WalkContinue, nil
 		}
 		return ast.WalkContinue, nil
 	})
@@ -132,6 +128,26 @@ func toHTML(s Section) ([]byte, error) {
 	out = bytes.ReplaceAll(out, []byte("<table>"), []byte("<div class=\"scroll\" tabindex=\"0\"><table>"))
 	out = bytes.ReplaceAll(out, []byte("</table>"), []byte("</table></div>"))
 	return out, nil
+}
+
+// namesEntry finds the entry that a line is of.
+var namesEntry = regexp.MustCompile(`\((E-[0-9]+)[,)]`)
+
+// address gives a node an id, unless another has it already, and a link to
+// itself at the end of its words.
+func address(n, words ast.Node, id, what string, ids map[string]bool) {
+	if ids[id] {
+		return
+	}
+	ids[id] = true
+	n.SetAttributeString("id", []byte(id))
+	link := ast.NewLink()
+	link.Destination = []byte("#" + id)
+	link.SetAttributeString("class", []byte("permalink"))
+	link.SetAttributeString("title", []byte("Link to "+what))
+	link.AppendChild(link, ast.NewString([]byte("#")))
+	words.AppendChild(words, ast.NewString([]byte(" ")))
+	words.AppendChild(words, link)
 }
 
 // plainOf is the text of a node, as far as it is plain.

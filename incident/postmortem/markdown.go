@@ -21,6 +21,7 @@ type writer struct {
 	zone    *time.Location // nil: UTC alone
 	history []incident.Entry
 	v       view
+	told    []told // status updates
 	name    string // of the section
 	said    bool   // people wrote words for it
 	known   *int   // how many gaps there are; nil: as many as were counted

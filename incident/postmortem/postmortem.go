@@ -21,8 +21,9 @@ type Record struct {
 	Incident incident.Incident `json:"incident"`
 	Timeline []incident.Entry  `json:"timeline"`
 	History  []incident.Entry  `json:"history"`
-	Zone     *time.Location    `json:"-"` // the zone shown beside UTC; nil: UTC alone
-	Template string            `json:"-"` // one of BuiltIn, or of Templates; "": standard
+	Updates  []incident.Update `json:"updates"` // status updates, in the order of writing
+	Zone     *time.Location    `json:"-"`       // the zone shown beside UTC; nil: UTC alone
+	Template string            `json:"-"`       // one of BuiltIn, or of Templates; "": standard
 }
 
 // Fact is one statement of the draft. Unaided is true when nobody typed it.
@@ -42,6 +43,7 @@ type Draft struct {
 	Gaps     []string          `json:"gaps"` // what a person must fill
 	Sections []Section         `json:"sections"`
 	Timeline []incident.Entry  `json:"timeline"`
+	Updates  []incident.Update `json:"updates"`        // what was told, without addresses
 	Zone     string            `json:"zone,omitempty"` // the zone shown beside UTC
 	Template string            `json:"template"`       // "standard", "brief", "blog", "status-page" or an own one
 }
@@ -109,7 +111,8 @@ func plainDraft(r Record) Draft {
 		Metrics:  incident.MetricsOf(r.Incident, r.Timeline, r.Incident.Updated),
 		Facts:    []Fact{},
 		Gaps:     []string{},
-		Timeline: append([]incident.Entry{}, r.Timeline...),
+		Timeline: discreetLines(r.Timeline),
+		Updates:  discreet(r.Updates),
 		Template: or(r.Template, "standard"),
 	}
 	w := newWriter(r, &d)
@@ -135,7 +138,7 @@ func newWriter(r Record, d *Draft) *writer {
 	} else {
 		r.Zone = nil
 	}
-	return &writer{d: d, zone: r.Zone, history: r.History, v: gather(r.Incident, d.Timeline)}
+	return &writer{d: d, zone: r.Zone, history: discreetLines(r.History), told: tell(d.Updates, d.Timeline), v: gather(r.Incident, d.Timeline)}
 }
 
 // Markdown, HTML (one file, no request to anywhere) and JSON are the forms.

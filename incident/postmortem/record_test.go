@@ -96,7 +96,11 @@ func (p *tape) record(zone *time.Location) Record {
 	for n := range timeline { // salted, so never twice the same
 		timeline[n].Prev, timeline[n].Hash = "", ""
 	}
-	return Record{Incident: i, Timeline: timeline, History: history, Zone: zone}
+	updates, err := p.b.Updates(ctx, "INC-1")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return Record{Incident: i, Timeline: timeline, History: history, Updates: updates, Zone: zone}
 }
 
 var (

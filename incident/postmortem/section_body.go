@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func (w *writer) impact() {
 	}
 	row("Alerts", fmt.Sprint(len(w.v.alerts)))
 	row("Reports", fmt.Sprint(len(w.v.reports)))
+	if s := w.toldInShort(); s != "" {
+		row("Updates sent outside", s)
+	}
 	w.table([]string{"Measure", "Value"}, rows)
 	w.states()
 	w.list([]string{
@@ -154,6 +158,14 @@ func source(e incident.Entry) string {
 
 // evidence is an entry's id, its proof in a few words, and its link.
 func evidence(e incident.Entry) string {
+	if l := link("where it was said", e.Link); l != "" {
+		return proof(e) + ", " + l
+	}
+	return proof(e)
+}
+
+// proof is an entry's id and its proof in a few words.
+func proof(e incident.Entry) string {
 	parts := []string{escape(e.ID)}
 	ev := e.Evidence
 	switch {
@@ -187,14 +199,16 @@ func evidence(e incident.Entry) string {
 		parts = append(parts, escape(ev.Approval.Renewal+" "+word))
 	case ev.Pin.Message != "":
 		parts = append(parts, "pinned by "+escape(ev.Pin.By.Name))
+	case ev.Change.What == "update" || ev.Change.What == "update approved" || ev.Change.What == "update denied":
+		parts = append(parts, strings.TrimSpace("update "+escape(ev.Change.To)+strings.TrimPrefix(ev.Change.What, "update")))
+	case ev.Change.What == "delivery":
+		parts = append(parts, map[string]string{incident.DeliveryDone: "delivered", incident.DeliveryFailed: "not delivered"}[ev.Change.To])
+		parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 	case e.Kind != "":
 		parts = append(parts, escape(e.Kind))
 	}
 	if e.Version > 1 {
 		parts = append(parts, fmt.Sprintf("corrected, version %d", e.Version))
-	}
-	if l := link("where it was said", e.Link); l != "" {
-		parts = append(parts, l)
 	}
 	return strings.Join(parts, ", ")
 }

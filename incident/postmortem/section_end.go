@@ -144,7 +144,7 @@ func (w *writer) certificates() {
 	w.table([]string{"Which", "Serial", "SHA-256", "Issuer", "Valid until"}, rows)
 }
 
-// messaging drafts a note for those inside and a statement for those outside.
+// messaging tells what was said, then drafts a note for those inside and a statement for those outside.
 func (w *writer) messaging() {
 	i := w.d.Incident
 	span := "When it began is not on the record."
@@ -158,6 +158,7 @@ func (w *writer) messaging() {
 	if i.Status.Open() {
 		state = "It is not over; the status is " + string(i.Status) + "."
 	}
+	w.account()
 	w.para("### Internal note (draft)")
 	w.para("%s", quote(fmt.Sprintf("%s (%s): %s. %s %s The draft of the postmortem is ready for your corrections; what only people know is marked in it.",
 		i.ID, severity(i), strings.TrimRight(plain(i.Title), "."), span, state)))

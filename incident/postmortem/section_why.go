@@ -201,6 +201,9 @@ func (w *writer) proposedLessons() (well, poor, luck []string) {
 	for _, e := range w.v.failures {
 		propose(&poor, "the step %s of %s failed at %s (%s).", code(e.Evidence.Step.Step), escape(e.Evidence.Step.Renewal), w.when(e.At), e.ID)
 	}
+	for _, s := range w.failedTold() {
+		propose(&poor, "%s", s)
+	}
 	if len(w.d.Incident.Conflicts) > 0 {
 		propose(&poor, "%s on the record did not agree; see the header.", count(len(w.d.Incident.Conflicts), "pair")+" of times")
 	}

@@ -178,6 +178,7 @@ func seedMender(t testing.TB) *tape {
 		Faults: []incident.RehearsalFault{{Level: "dns-01", Finding: "dns_permission", Cause: "The agent may not write TXT records: permission denied."}}}}})
 	p.look("08:12", const1, "The certificate expired at 2023-10-08 14:30 UTC.", expiry, "gateway expired 0a")
 	p.milestone(incident.Started, expiry, "measured", "notAfter of serial 0a", incident.Bot)
+	p.tell("08:11:30", oncall, "We look into a certificate problem of Hosted Mender EU.", statuspage("page"))
 	p.lead("08:13", oncall)
 	p.step("08:15", incident.StepEvidence{Renewal: "R-1", Certificate: const1, Step: "authorize", Outcome: "failed", Challenge: "dns-01"}, "The renewal failed with a permission error at the DNS provider.")
 	p.note("08:22", oncall, incident.NoteKind, "The role assignment is missing; it was restored from code.")
@@ -185,8 +186,10 @@ func seedMender(t testing.TB) *tape {
 	p.place("R-2", const1, "gateway", "0a", "0b", expiry, "08:29", "08:30")
 	p.look("08:31", const1, "", expiry, "gateway good 0b")
 	p.milestone(incident.Mitigated, p.at("08:31"), "measured", "every endpoint checked good", incident.Bot)
-	p.status("08:53", incident.Monitoring, oncall, "")
+	p.status("08:53", incident.Monitoring, oncall, "Watching it; the role is back.")
+	p.tell("08:53:10", oncall, "A remedy is in place, and we watch it.", statuspage("page"))
 	p.status("09:00", incident.Resolved, oncall, "")
+	p.tell("09:00:05", oncall, "This is resolved.", statuspage("page"))
 	p.impact(oncall, "Hosted Mender EU could not be used.")
 	p.words(oncall, "factors", "The uptime check ignores TLS, so nobody was alerted.")
 	p.tasks(oncall, "detect: An external monitor that looks at TLS", "detect: More alerts of our own for the renewal agent")
@@ -323,7 +326,7 @@ func TestSeeds(t *testing.T) {
 			"nginx configurations and domains", "by one strategy", "no DNS change around the globe", "list of domains",
 		}},
 		{"mender-status", "status-page", "", seedMender, []string{
-			"Posted Oct 09, 2023 - 08:11 UTC", "Posted Oct 09, 2023 - 08:53 UTC", "Posted Oct 09, 2023 - 09:00 UTC", "### Investigating", "### Monitoring", "### Resolved",
+			"Posted Oct 09, 2023 - 08:11 UTC", "We look into a certificate problem of Hosted Mender EU.", "A remedy is in place, and we watch it.", "This is resolved.", "Posted Oct 09, 2023 - 08:53 UTC", "Posted Oct 09, 2023 - 09:00 UTC", "### Investigating", "### Monitoring", "### Resolved",
 			"8 October 2023 at 14:30 UTC", "noticed on 9 October 2023 at 08:00 UTC", "last rehearsal that worked was at 2023-09-22", "rehearsal of 2023-09-23 03:00 UTC failed with `dns-01`", "permission denied",
 			"hosted-mender-eu", "uptime check ignores TLS", "1 of 1 hosts was verified", "An external monitor that looks at TLS", "alerts of our own for the renewal agent", "Hosted Mender EU could not be used",
 		}},

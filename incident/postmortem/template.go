@@ -181,7 +181,9 @@ func fieldsOf(name string) (all []string) {
 	for _, t := range dataTypes {
 		if t.Name() == name {
 			for f := range t.Fields() {
-				all = append(all, f.Name)
+				if f.IsExported() {
+					all = append(all, f.Name)
+				}
 			}
 		}
 	}
