@@ -156,7 +156,24 @@ func (d *record) IncidentPage(_ context.Context, id string, _ commands.Person) (
 	return commands.IncidentPage{At: atNight, Incident: d.incident(), Timeline: d.timeline(), Standings: []renew.Standing{d.media()}, Renewals: []renew.Renewal{d.renewal()},
 		Metrics: incident.Metrics{Spans: []incident.Span{{Name: "detect", Took: 20 * time.Second}, {Name: "declare", Took: 3*time.Minute + 10*time.Second}, {Name: "acknowledge", Took: 3*time.Minute + 40*time.Second}},
 			BySeverity: []incident.Span{{Name: "SEV1", Took: 15*time.Minute + 50*time.Second}}, ByStatus: []incident.Span{{Name: "investigating", Took: 15*time.Minute + 50*time.Second}}},
-		Draft: []byte(draft)}, nil
+		Updates: d.updates(), Draft: []byte(draft)}, nil
+}
+
+// updates are one of each kind, with words that somebody hostile wrote.
+func (d *record) updates() commands.PageUpdates {
+	if !d.parts {
+		return commands.PageUpdates{}
+	}
+	said := func(id string, decided incident.Person, reason string) incident.Update {
+		return incident.Update{ID: id, Text: "Images do not load. <b>Sorry</b>", By: anaOnCall, At: at("02:01:00"), Entry: "E-5", Decided: decided, Reason: reason}
+	}
+	return commands.PageUpdates{Earlier: 3, Word: commands.Button{Label: "Word an update", Command: "/incident update INC-7 --draft external"}, Updates: []commands.PageUpdate{
+		{Update: said("U-7", incident.Person{}, ""), State: "warning", Word: "waits for approval", Where: []commands.PageDelivery{{State: "info", Target: "mail board", Word: "not sent"}},
+			Buttons: []commands.Button{{Label: "Approve", Command: "/incident update approve INC-7 U-7", Style: "primary"}, {Label: "Deny", Command: "/incident update deny INC-7 U-7"}}},
+		{Update: said("U-6", anaOnCall, ""), State: "critical", Word: "failed at 1 of 2", Where: []commands.PageDelivery{{State: "good", Target: "statuspage page", Word: "delivered", Text: "shown"}, {State: "critical", Target: "mail board", Word: "failed", Text: "550 <i>no</i>"}},
+			Buttons: []commands.Button{{Label: "Try again", Command: "/incident update retry INC-7 U-6"}}},
+		{Update: said("U-5", anaOnCall, "no blame"), State: "info", Word: "denied"},
+		{Update: said("U-4", incident.Person{}, ""), State: "good", Word: "said in the rooms"}}}
 }
 
 const draft = `<h2 id="head">INC-7 Images do not load</h2><p>SEV1, 2026-11-22, commander ana. <mark>2 gaps to fill.</mark></p>

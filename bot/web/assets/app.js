@@ -87,18 +87,21 @@
     const sent = post(form);
     if (input) { remember(line); input.value = ""; close(); }
     complain("");
+    let refused = false;
     try {
       const reply = await sent;
       const code = reply.problem && reply.problem.code;
       // What is not said in the room is said here.
       if (["used", "unknown_button", "unknown_message", "record", "stopping", "no_person", "bad_name", "empty", "too_long", "unknown_room", "old_page", "foreign_request", "token_needed"].includes(code)) {
+        refused = true;
         complain(reply.problem.message + " " + reply.problem.hint);
+        if (code === "no_person" && !$("as") && $("who")) { $("who").open = true; $("name").focus(); }
         if (input && !input.value) input.value = line;
       } else if ($("as")) {
         location.reload(); // the name is known now
         return;
       }
-      if (!log && form.classList.contains("say")) location.href = "/";
+      if (!log && form.classList.contains("say") && !refused) location.href = form.elements.room.value === "main" ? "/" : "/room/" + encodeURIComponent(form.elements.room.value);
     } catch {
       complain("certmedic is not reached. The line is kept here; send it again.");
       if (input && !input.value) input.value = line;
