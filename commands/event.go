@@ -197,7 +197,7 @@ func (d *Desk) approvalEvidence(e renew.Event) incident.ApprovalEvidence {
 // in main when a certificate began to fail or is good again.
 func (d *Desk) checkEvent(ctx context.Context, e renew.Event, open []incident.Incident, say sayer, posted bool) error {
 	for n, i := range open {
-		if err := d.checkEntry(ctx, i.ID, e.Standing, e.Key); err != nil {
+		if err := d.checkEntry(ctx, i.ID, e.Standing, e.Key, incident.Around{}); err != nil {
 			return err
 		}
 		if late, ok := overdueEntry(e.Standing, d.o.Now().UTC()); ok {

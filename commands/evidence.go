@@ -26,7 +26,11 @@ func (c *call) firstEvidence(ctx context.Context, i incident.Incident, s renew.S
 			return i, fmt.Errorf("%s: milestone detected: %w", i.ID, err)
 		}
 	}
-	if err = c.d.checkEntry(ctx, i.ID, s, c.key("check/"+s.Certificate.Name)); err != nil {
+	around, err := c.d.around(ctx, s, i)
+	if err != nil {
+		return i, err
+	}
+	if err = c.d.checkEntry(ctx, i.ID, s, c.key("check/"+s.Certificate.Name), around); err != nil {
 		return i, err
 	}
 	if err = c.d.knownEvidence(ctx, i.ID, s); err != nil {
@@ -88,15 +92,16 @@ func startedOf(s renew.Standing) (incident.Milestone, bool) {
 	return m, false
 }
 
-// checkEntry puts a check on a timeline.
-func (d *Desk) checkEntry(ctx context.Context, id string, s renew.Standing, key string) error {
+// checkEntry puts a check on a timeline, with what was around when it is the
+// first one.
+func (d *Desk) checkEntry(ctx context.Context, id string, s renew.Standing, key string, around incident.Around) error {
 	now := d.o.Now().UTC()
 	at := s.Checked
 	if at.IsZero() || at.After(now) {
 		at = now
 	}
 	e := incident.Entry{At: at, By: incident.Bot, Kind: incident.Check, Key: key, Evidence: incident.Evidence{Check: checkEvidence(s)}}
-	e.Text = e.Evidence.Check.Cause
+	e.Text, e.Evidence.Check.Around = e.Evidence.Check.Cause, around
 	if _, _, _, err := d.o.Book.Append(ctx, id, e); err != nil {
 		return fmt.Errorf("%s: check of %s: %w", id, s.Certificate.Name, err)
 	}

@@ -43,7 +43,7 @@ func (c *call) resolve(ctx context.Context, i incident.Incident) (Reply, error) 
 		standings = append(standings, s)
 	}
 	for _, s := range standings {
-		if err := c.d.checkEntry(ctx, i.ID, s, c.key("resolve/"+s.Certificate.Name)); err != nil {
+		if err := c.d.checkEntry(ctx, i.ID, s, c.key("resolve/"+s.Certificate.Name), incident.Around{}); err != nil {
 			return Reply{}, err
 		}
 	}

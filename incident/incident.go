@@ -163,6 +163,20 @@ type CheckEvidence struct {
 	Cause       string      `json:"cause"`   // one sentence
 	Hosts       []HostCheck `json:"hosts"`
 	Overdue     time.Time   `json:"overdue,omitzero"` // end of the renewal window that nothing newer came in (RFC 9773 section 4.2)
+	Around      Around      `json:"around,omitzero"`  // of the first check of an incident
+}
+
+// Around is what stood beside a certificate when its incident was declared.
+type Around struct {
+	Looked      bool  `json:"looked"`                 // false: written down before this was
+	OwnerPeople int   `json:"owner_people,omitempty"` // how many are in the owner's team; 0: not known
+	Kin         []Kin `json:"kin,omitempty"`          // other certificates that may have the same fault
+}
+
+// Kin is another certificate, and what it has in common.
+type Kin struct {
+	Certificate string   `json:"certificate"`
+	Same        []string `json:"same"` // "flaw", "owner", "zone", "issuer"
 }
 
 // HostCheck is what one host served.

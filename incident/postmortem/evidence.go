@@ -65,7 +65,7 @@ func (v *view) approval(e incident.Entry) {
 		r.askedBy = a.AskedBy
 	}
 	switch a.Decision {
-	case "asked":
+	case "asked", "not needed":
 		if r.asked.ID == "" {
 			r.asked = e
 		}
@@ -85,6 +85,9 @@ func (v *view) approval(e incident.Entry) {
 func (v *view) check(e incident.Entry) {
 	c := e.Evidence.Check
 	v.checks = append(v.checks, e)
+	if c.Around.Looked && !v.around.Looked {
+		v.around = c.Around
+	}
 	if c.Verdict == "critical" {
 		v.bad = append(v.bad, e)
 	} else if c.Verdict == "good" && len(v.bad) > 0 {

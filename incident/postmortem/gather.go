@@ -25,6 +25,7 @@ type view struct {
 	hosts     []*host   // by first appearance
 	groups    []group   // the same by wave
 	byName    map[string]*host
+	around    incident.Around
 	waves     map[string]int // of hosts by the steps of renewals
 	renewals  []*renewal
 	checks    []incident.Entry

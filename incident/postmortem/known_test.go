@@ -37,7 +37,7 @@ func TestKnownBefore(t *testing.T) {
 		"The rehearsal of 2023-02-28 01:30 UTC failed with `http-01` at `192.0.2.1, 192.0.2.2`: It answers 404 (E-",
 		"The alert was sent to the room `main` at 2023-02-28 01:52 UTC (E-",
 		"The first answer by a person on the record was ana's at 2023-02-28 01:57 UTC, 5 min later (E-",
-		"The alert went to the room `main` at 2023-02-28 01:52 UTC",
+		"Proposal: the renewal of `media` was overdue for 30 d before it began (E-", "Proposal: a rehearsal had failed 27 min before it began (E-",
 		"| Alerts | 1 |",
 		"\nImages do not load: `media` failed",
 		"or name another challenge first",
@@ -46,6 +46,9 @@ func TestKnownBefore(t *testing.T) {
 		if !strings.Contains(md, want) {
 			t.Errorf("the draft does not say %q", want)
 		}
+	}
+	if n := strings.Count(md, "to the room `main`"); n != 1 {
+		t.Errorf("where the alert went is said %d times", n)
 	}
 	if strings.Contains(md, "who saw the alert") || strings.Contains(md, "No alert is on the record") || strings.Contains(md, "Checks found `renewal_overdue`") {
 		t.Errorf("said twice, or asked although it is known:\n%s", md)

@@ -35,8 +35,8 @@ func (w *writer) impact() {
 	if n := len(w.v.hosts); n > 0 {
 		row("Hosts that failed", fmt.Sprintf("%d of %d", len(w.v.failed()), n))
 	}
-	if n := w.endpoints(); n > 0 {
-		row("Addresses checked", fmt.Sprint(n))
+	if failed, all := w.endpoints(); all > 0 {
+		row("Addresses that failed", fmt.Sprintf("%d of %d", failed, all))
 	}
 	row("Alerts", fmt.Sprint(len(w.v.alerts)))
 	row("Reports", fmt.Sprint(len(w.v.reports)))
@@ -57,15 +57,21 @@ func lasts(s incident.Span) string {
 	return ""
 }
 
-// endpoints counts the addresses that checks looked at.
-func (w *writer) endpoints() int {
+// endpoints counts the addresses that checks looked at, and those that failed.
+func (w *writer) endpoints() (failed, all int) {
 	seen := map[string]bool{}
 	for _, e := range w.v.checks {
 		for _, h := range e.Evidence.Check.Hosts {
-			seen[or(h.Address, h.Host)] = true
+			at := or(h.Address, h.Host)
+			seen[at] = seen[at] || h.State == "critical"
 		}
 	}
-	return len(seen)
+	for _, bad := range seen {
+		if all++; bad {
+			failed++
+		}
+	}
+	return failed, all
 }
 
 // maxStates is how many rows hosts by state may have.
@@ -81,9 +87,16 @@ func (w *writer) states() {
 			n[h.stateAt(at)]++
 		}
 		cells := []string{fmt.Sprint(n[good]), fmt.Sprint(n[failing]), fmt.Sprint(n[renewed]), fmt.Sprint(n[unseen])}
-		if now := strings.Join(cells, " "); now != last {
-			rows = append(rows, append([]string{w.when(at)}, cells...))
-			last = now
+		now := strings.Join(cells, " ")
+		if now == last {
+			continue
+		}
+		last = now
+		row := append([]string{w.when(at)}, cells...)
+		if n := len(rows) - 1; n >= 0 && rows[n][0] == row[0] { // within a second
+			rows[n] = row
+		} else {
+			rows = append(rows, row)
 		}
 	}
 	if len(rows) > maxStates {
@@ -188,7 +201,10 @@ func proof(e incident.Entry) string {
 	case ev.Alert.Source != "":
 		parts = append(parts, strings.TrimSpace("alert of "+escape(incident.SourceName(ev.Alert.Source))+" "+ev.Alert.State))
 	case ev.Alert.Certificate != "":
-		parts = append(parts, "alert, room "+escape(ev.Alert.Room))
+		parts = append(parts, "alert")
+		if ev.Alert.Room != "" {
+			parts = append(parts, "room "+escape(ev.Alert.Room))
+		}
 	case !ev.Check.Overdue.IsZero():
 		parts = append(parts, "check: renewal overdue")
 	case ev.Approval.Decision != "":

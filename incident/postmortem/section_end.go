@@ -82,6 +82,9 @@ func (w *writer) oneRenewal(r *renewal) {
 	}
 	if r.askedBy != "" {
 		s[0] += " was asked for by " + escape(r.askedBy)
+		if r.asked.ID != "" {
+			s[0] += " at " + w.when(r.asked.At) + " (" + r.asked.ID + ")"
+		}
 		w.fact(r.id+" asked by", r.askedBy, "renewal "+r.id, true)
 	}
 	if r.approved.ID != "" {
@@ -92,6 +95,9 @@ func (w *writer) oneRenewal(r *renewal) {
 		}
 		s = append(s, text)
 		w.fact(r.id+" approved by", by+" at "+incident.When(r.approved.At), "approval of "+r.id, true)
+	}
+	if r.approved.ID == "" && r.asked.Evidence.Approval.Decision == "not needed" {
+		s = append(s, "No approval was needed")
 	}
 	if r.issued.sha256 != "" {
 		text := "It brought the certificate with serial " + code(r.issued.serial)
@@ -159,11 +165,19 @@ func (w *writer) messaging() {
 		state = "It is not over; the status is " + string(i.Status) + "."
 	}
 	w.account()
+	drill := ""
+	if i.Drill {
+		drill = "DRILL. "
+	}
 	w.para("### Internal note (draft)")
-	w.para("%s", quote(fmt.Sprintf("%s (%s): %s. %s %s The draft of the postmortem is ready for your corrections; what only people know is marked in it.",
+	w.para("%s", quote(fmt.Sprintf(drill+"%s (%s): %s. %s %s The draft of the postmortem is ready for your corrections; what only people know is marked in it.",
 		i.ID, severity(i), strings.TrimRight(plain(i.Title), "."), span, state)))
 	w.para("### External statement (draft)")
-	w.para("%s", quote(fmt.Sprintf("Our service had a fault: a TLS certificate was not valid, so secure connections failed. %s %s", span, state)))
+	if took, _, ok := w.duration(); ok {
+		start, _ := i.Milestone(incident.Started)
+		span = "It began at " + incident.When(start.At) + " and lasted " + took + "."
+	}
+	w.para("%s", quote(fmt.Sprintf(drill+"Our service had a fault: a TLS certificate was not valid, so secure connections failed. %s %s", span, state)))
 	w.list([]string{w.gap("what customers could not do"), w.gap("an apology in your own words"), w.gap("what will be done so that it does not happen again")})
 }
 

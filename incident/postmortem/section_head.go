@@ -99,6 +99,14 @@ func why(m incident.Milestone) string {
 	return s
 }
 
+// how says by what a milestone came, then of what kind that is.
+func how(m incident.Milestone) string {
+	if m.Source == "said" || m.Text == "" {
+		return why(m)
+	}
+	return m.Text + " (" + m.Source + ")"
+}
+
 // duration is what people felt: from started to mitigated, else to resolved.
 func (w *writer) duration() (took, to string, ok bool) {
 	for _, s := range []struct{ name, to string }{{"mitigate", "mitigated"}, {"resolve", "resolved"}} {
@@ -163,6 +171,18 @@ func (w *writer) since() string {
 	if cause == "" {
 		return fmt.Sprintf("It began at %s: %s.", since, w.gap("the cause"))
 	}
+	if known && start.Source == "measured" && w.v.found("expired").id != "" { // its time is that of the start
+		serial := ""
+		for _, h := range w.v.hosts {
+			if h.failed && h.before.until.Equal(start.At) {
+				serial = " (serial " + code(h.before.serial) + ")"
+				break
+			}
+		}
+		if serial != "" {
+			return fmt.Sprintf("It began at %s, when the certificate%s expired.", since, serial)
+		}
+	}
 	if rest, ok := strings.CutPrefix(cause, "The "); ok {
 		cause = "the " + rest
 	}
@@ -179,7 +199,7 @@ func (w *writer) ended() string {
 		w.fact("what ended it", "a new certificate, serial "+r.issued.serial, "renewal "+r.id, true)
 		s := fmt.Sprintf("A new certificate (serial %s, renewal %s) was verified on %d of %s, the last at %s", code(r.issued.serial), escape(r.id), len(names), count(len(w.v.hosts), "host"), w.when(last.At))
 		if known {
-			s += fmt.Sprintf("; it was %s %s after it began", to, took)
+			s += fmt.Sprintf("; the incident was %s %s after it began", to, took)
 		}
 		return s + "."
 	case i.Status.Open():

@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ func (w *writer) factors() {
 		w.fact(name, text, source, true)
 	}
 	w.before(add)
+	w.wrongly(add)
 	for _, f := range w.v.findings {
 		if f.id == "renewal_overdue" && w.v.overdue.ID != "" {
 			continue // said above, with its time
@@ -55,7 +57,13 @@ func (w *writer) factors() {
 		add("approval wait", "computed", fmt.Sprintf("Approval was waited for during %s.", incident.Took(wait)))
 	}
 	if o := w.d.Incident.Owner; o != "" {
-		add("owner", "inventory", "The certificate's owner is "+escape(o)+".")
+		text := "The certificate's owner is " + escape(o)
+		if n := w.v.around.OwnerPeople; n == 1 {
+			text += ", a team of one person"
+		} else if n > 1 {
+			text += fmt.Sprintf(", a team of %d", n)
+		}
+		add("owner", "inventory", text+".")
 	} else {
 		add("no owner", "inventory", "The certificate has no owner on the record.")
 	}
@@ -123,12 +131,7 @@ func (w *writer) detection() {
 	if !known {
 		w.para("%s", w.missing("how it was noticed"))
 	} else {
-		w.para("It was noticed at %s: %s.", w.when(m.At), escape(why(m)))
-	}
-	for _, e := range w.v.alerts {
-		if room := e.Evidence.Alert.Room; room != "" {
-			w.para("The alert went to the room %s at %s (%s).", code(room), w.when(e.At), e.ID)
-		}
+		w.para("It was noticed at %s: %s.", w.when(m.At), escape(how(m)))
 	}
 	var rows [][]string
 	for _, s := range []struct{ name, title string }{
@@ -148,11 +151,20 @@ func (w *writer) detection() {
 		w.fact("approval wait", incident.Took(d), "computed", true)
 	}
 	if d := w.d.Metrics.ApprovalToLast; d > 0 {
-		rows = append(rows, []string{"Approval to the last host verified", incident.Took(d)})
+		from := "Asked"
+		if w.v.approved() {
+			from = "Approval"
+		}
+		rows = append(rows, []string{from + " to the last host verified", incident.Took(d)})
 		w.fact("approval to verified", incident.Took(d), "computed", true)
 	}
 	w.table([]string{"Span", "Time"}, rows)
 	w.para("%s", w.gap("what should have noticed it sooner"))
+}
+
+// approved reports whether somebody approved a renewal.
+func (v *view) approved() bool {
+	return slices.ContainsFunc(v.renewals, func(r *renewal) bool { return r.approved.ID != "" })
 }
 
 // lessons are proposals; people decide.
@@ -195,6 +207,14 @@ func (w *writer) proposedLessons() (well, poor, luck []string) {
 	if w.d.Metrics.ApprovalWait >= slow {
 		propose(&poor, "approval was waited for during %s.", incident.Took(w.d.Metrics.ApprovalWait))
 	}
+	if start, ok := w.d.Incident.Milestone(incident.Started); ok {
+		if e := w.v.overdue; e.ID != "" && start.At.Sub(e.Evidence.Check.Overdue) >= slow {
+			propose(&poor, "the renewal of %s was overdue for %s before it began (%s).", code(e.Evidence.Check.Certificate), incident.Took(start.At.Sub(e.Evidence.Check.Overdue)), e.ID)
+		}
+		if _, bad := w.v.rehearsals(); bad.ID != "" && start.At.Sub(bad.At) >= slow {
+			propose(&poor, "a rehearsal had failed %s before it began (%s).", incident.Took(start.At.Sub(bad.At)), bad.ID)
+		}
+	}
 	if len(w.v.alerts) == 0 {
 		propose(&poor, "no alert is on the record.")
 	}
@@ -215,10 +235,10 @@ func (w *writer) proposedLessons() (well, poor, luck []string) {
 
 // actions proposes action items from what was found.
 func (w *writer) actions() {
-	owner := or(escape(w.d.Incident.Owner), "TO FILL")
+	owner := or(escape(w.d.Incident.Owner), "-")
 	rows := w.tasks()
 	for _, p := range w.proposedActions() {
-		rows = append(rows, []string{"Proposal: " + p.text, p.kind, owner, "TO FILL", "", "proposed"})
+		rows = append(rows, []string{"Proposal: " + p.text, p.kind, owner, "-", "", "proposed"})
 	}
 	w.table([]string{"What", "Kind", "Owner", "Due", "Link", "Status"}, rows)
 	if len(w.d.Incident.Tasks) == 0 {
@@ -245,7 +265,11 @@ func (w *writer) proposedActions() (all []proposal) {
 		e := w.v.failures[0]
 		propose("prevent", "Mend what made the step %s fail (%s), and rehearse it daily.", code(e.Evidence.Step.Step), e.ID)
 	}
-	if s, ok := w.span("detect"); len(w.v.alerts) == 0 || ok && s.Took >= slow {
+	wrongly := len(w.v.misplaced()) > 0
+	if wrongly {
+		propose("prevent", "Check what is served after each deployment, and let the deployment fail when it is another certificate than %s.", certificates)
+	}
+	if s, ok := w.span("detect"); !wrongly && (len(w.v.alerts) == 0 || ok && s.Took >= slow) {
 		propose("detect", "Alert the owner when the renewal of %s is overdue, until somebody acknowledges.", certificates)
 	}
 	if w.d.Metrics.ApprovalWait >= slow {
@@ -254,12 +278,77 @@ func (w *writer) proposedActions() (all []proposal) {
 	if w.v.found("node_divergence").id != "" || w.v.found("not_deployed").id != "" {
 		propose("prevent", "Deploy to every host that serves %s, from one list.", certificates)
 	}
-	if o := w.d.Incident.Owner; o != "" {
-		propose("prevent", "Check the other certificates of %s for the same flaw.", escape(o))
-	} else {
+	if w.d.Incident.Owner == "" {
 		propose("prevent", "Give %s an owner that is a team.", certificates)
+	} else if w.v.around.OwnerPeople == 1 {
+		propose("prevent", "Give %s an owner of more than one person.", certificates)
+	}
+	w.kin(propose)
+	return all
+}
+
+// kin proposes to look at the other certificates that may have the same fault.
+func (w *writer) kin(propose func(kind, format string, args ...any)) {
+	a := w.v.around
+	if !a.Looked { // written down before this was
+		if o := w.d.Incident.Owner; o != "" {
+			propose("prevent", "Check the other certificates of %s for the same flaw.", escape(o))
+		}
+		return
+	}
+	var parts []string
+	for _, by := range []string{"flaw", "owner", "zone", "issuer"} {
+		var names []string
+		for _, k := range a.Kin {
+			if slices.Contains(k.Same, by) {
+				names = append(names, k.Certificate)
+			}
+		}
+		if len(names) > 0 {
+			parts = append(parts, "the same "+by+": "+codes(some(names)))
+		}
+	}
+	if len(parts) > 0 {
+		propose("prevent", "Check the other certificates that may have the same fault; %s.", strings.Join(parts, "; "))
+	}
+}
+
+// misplaced are the hosts that served another certificate than the right one,
+// each with the check that first saw it.
+func (v *view) misplaced() (all []*host) {
+	for _, h := range v.hosts {
+		if slices.ContainsFunc(h.states, func(s stretch) bool { return s.how == wrong }) {
+			all = append(all, h)
+		}
 	}
 	return all
+}
+
+// wrongly says since when which hosts served another certificate.
+func (w *writer) wrongly(add func(name, source, text string)) {
+	hosts := w.v.misplaced()
+	if len(hosts) == 0 {
+		return
+	}
+	var names []string
+	var seen stretch
+	for _, h := range hosts {
+		names = append(names, h.name)
+		for _, s := range h.states {
+			if s.how == wrong && (seen.entry == "" || s.at.Before(seen.at)) {
+				seen = s
+			}
+		}
+	}
+	text := "Another certificate than the right one was on " + codes(some(names))
+	if s := hosts[0].before.serial; s != "" {
+		text += " (serial " + code(s) + ")"
+	}
+	text += ", first seen at " + w.when(seen.at) + " (" + seen.entry + ")"
+	if start, ok := w.d.Incident.Milestone(incident.Started); ok && start.Source == "measured" && start.At.Before(seen.at) {
+		text += "; it was deployed after " + w.when(start.At) + ", the last time when all was good"
+	}
+	add("wrong certificate", "check "+seen.entry, text+".")
 }
 
 // tasks are the action items that people wrote down.
@@ -280,7 +369,11 @@ func (w *writer) tasks() (rows [][]string) {
 				status += ": " + escape(t.How)
 			}
 		}
-		rows = append(rows, []string{t.ID + ": " + escape(t.Text), t.Kind, owner, due, t.Entry, status})
+		where := t.Entry
+		if l := link(escape(or(t.Export.Ref, t.Export.Tracker)), t.Export.URL); l != "" {
+			where += ", " + l
+		}
+		rows = append(rows, []string{t.ID + ": " + escape(t.Text), t.Kind, owner, due, where, status})
 		w.fact("action item "+t.ID, t.Text, "said by "+t.By.Name, false)
 	}
 	return rows

@@ -328,7 +328,7 @@ func TestSeeds(t *testing.T) {
 		{"mender-status", "status-page", "", seedMender, []string{
 			"Posted Oct 09, 2023 - 08:11 UTC", "We look into a certificate problem of Hosted Mender EU.", "A remedy is in place, and we watch it.", "This is resolved.", "Posted Oct 09, 2023 - 08:53 UTC", "Posted Oct 09, 2023 - 09:00 UTC", "### Investigating", "### Monitoring", "### Resolved",
 			"8 October 2023 at 14:30 UTC", "noticed on 9 October 2023 at 08:00 UTC", "last rehearsal that worked was at 2023-09-22", "rehearsal of 2023-09-23 03:00 UTC failed with `dns-01`", "permission denied",
-			"hosted-mender-eu", "uptime check ignores TLS", "1 of 1 hosts was verified", "An external monitor that looks at TLS", "alerts of our own for the renewal agent", "Hosted Mender EU could not be used",
+			"hosted-mender-eu", "uptime check ignores TLS", "1 of 1 host was verified", "An external monitor that looks at TLS", "alerts of our own for the renewal agent", "Hosted Mender EU could not be used",
 		}},
 		{"threescale", "standard", "America/New_York", seedThreescale, []string{
 			"16:14 UTC (12:14 EDT)", "| 18:43 | 14:43 EDT | PagerDuty: insights is down.", "| 18:48 | 14:48 EDT | No payload", "| 18:53 | 14:53 EDT |", "| 19:04 | 15:04 EDT | Found the CA", "| 19:19 | 15:19 EDT | Ben asked the internal CA, request 9981414.",

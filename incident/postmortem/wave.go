@@ -107,7 +107,7 @@ func (w *writer) waves() {
 			line += ", verified at " + w.when(first) + "."
 		default:
 			line += fmt.Sprintf(", %d of %d verified", n, len(g.hosts))
-			if first.Equal(last) {
+			if w.when(first) == w.when(last) {
 				line += " at " + w.when(first) + "."
 			} else {
 				line += ", from " + w.when(first) + " to " + w.when(last) + "."
