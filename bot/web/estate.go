@@ -190,12 +190,12 @@ type certificatePage struct {
 
 // addressRow is what one address served.
 type addressRow struct {
-	Endpoint, Address, State, Word, Cause, Next string
-	Subject, Issuer, Serial, SHA256, TLS        string
-	NotBefore, NotAfter                         time.Time
-	Proof                                       []commands.Fact
-	More                                        []string // further findings
-	All                                         bool     // concerns all addresses
+	Host, Endpoint, Address, State, Word, Cause, Next string // Host "": not in the inventory
+	Subject, Issuer, Serial, SHA256, TLS              string
+	NotBefore, NotAfter                               time.Time
+	Proof                                             []commands.Fact
+	More                                              []string // further findings
+	All                                               bool     // concerns all addresses
 }
 
 func (s *Site) certificate(w http.ResponseWriter, r *http.Request) {
@@ -222,9 +222,16 @@ func (s *Site) certificate(w http.ResponseWriter, r *http.Request) {
 func addressRows(p commands.EstatePage) []addressRow {
 	var rows []addressRow
 	for _, s := range p.Standings {
+		names := map[string]string{}
+		for _, t := range s.Certificate.Hosts() {
+			for _, a := range t.Verify {
+				names[a] = t.Name
+			}
+		}
 		for _, report := range s.Reports {
 			for _, a := range report.Addresses {
 				row := addressRow{
+					Host:     names[a.Address],
 					Endpoint: report.Endpoint, Address: a.Address, State: class(string(a.Verdict())), Word: string(a.Verdict()),
 					Subject: a.Leaf.Subject, Issuer: a.Leaf.Issuer, Serial: a.Leaf.Serial, SHA256: a.Leaf.SHA256,
 					NotBefore: a.Leaf.NotBefore, NotAfter: a.Leaf.NotAfter, TLS: a.TLS.Version,

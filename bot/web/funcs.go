@@ -42,6 +42,7 @@ func (s *Site) funcs() template.FuncMap {
 		"local":  func(p string) bool { return p != "" && localPath(p) == p },
 		"used":   func(u bot.Used, now time.Time) string { return u.Line(now) },
 		"base":   path.Base,
+		"begins": strings.HasPrefix,
 		"add":    func(a, b int) int { return a + b },
 		"dict":   dict,
 		"room":   roomPath,

@@ -189,7 +189,7 @@ p,ul,blockquote{max-width:72ch}blockquote{margin:8px 0;padding-left:12px;border-
 a{color:var(--link)}.permalink{color:var(--faint);text-decoration:none;font-weight:400}
 code,pre{font:13px/1.45 ui-monospace,monospace}pre{overflow:auto;border:1px solid var(--line);padding:8px}code{overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:13px}
-th,td{border-bottom:1px solid var(--line);padding:4px 12px 4px 0;text-align:left;vertical-align:top}td{min-width:5ch}
+th,td{border-bottom:1px solid var(--line);padding:4px 12px 4px 0;text-align:left;vertical-align:top}td{min-width:5ch}td code{overflow-wrap:normal}
 .gap{background:var(--gap);font-weight:600}figure{margin:8px 0}figcaption{color:var(--faint);font-size:13px}
 section[aria-labelledby=pm-timeline] td:first-child,section[aria-labelledby=pm-appendix] td:first-child{white-space:nowrap}
 section[aria-labelledby=pm-timeline] td:nth-last-child(3){min-width:28ch}

@@ -28,6 +28,9 @@ const (
 // ink is the colour of text and lines: the page's own in SVG, black in PNG.
 const ink = "ink"
 
+// paper is what is drawn on: nothing in SVG, white in PNG.
+const paper = "paper"
+
 // look is how a state is drawn: apart in grey too, each with its sign.
 type look struct {
 	fill, ink string
@@ -52,7 +55,7 @@ var looks = map[string]look{
 	down:    {fill: "#4a4d55", ink: "#ffffff", sign: "dash"},
 	failing: {fill: "#a3201a", ink: "#ffffff", sign: "cross"},
 	renewed: {fill: "#2f78b7", ink: "#ffffff", sign: "star"},
-	unseen:  {fill: "#ffffff", ink: "#1b1c1f", sign: "query", border: true},
+	unseen:  {fill: paper, ink: ink, sign: "query", border: true},
 }
 
 var stateOrder = []string{good, expired, wrong, down, failing, renewed, unseen}
@@ -61,7 +64,7 @@ var stateOrder = []string{good, expired, wrong, down, failing, renewed, unseen}
 type shape struct {
 	points []float64 // x, y, x, y, ...; of a text its start on the base line
 	box    bool      // the points are the corners of an upright box
-	fill   string    // "#rrggbb" or ink
+	fill   string    // "#rrggbb", ink or paper
 	faint  bool      // half as strong
 	text   string
 	mono   bool
@@ -147,7 +150,7 @@ func (v *view) layout(title, zone string) *sheet {
 	bottom = max(bottom, top+high)
 	for _, l := range labels {
 		at := y + float64(l.row*labelHigh)
-		s.add(shape{points: []float64{l.x - .5, at + 2, l.x + .5, at + 2, l.x + .5, bottom, l.x - .5, bottom}, box: true, fill: ink, faint: true})
+		s.line(l, labels, y, bottom)
 		if l.act {
 			s.add(shape{points: []float64{l.x - 4, top - 6, l.x + 4, top - 6, l.x, top}, fill: ink})
 		}
@@ -157,6 +160,24 @@ func (v *view) layout(title, zone string) *sheet {
 	s.ticks(bottom)
 	s.foot(bottom+52, more, used, zone)
 	return s
+}
+
+// line is the thin line of a label, from its own row down through all hosts. It
+// is interrupted where another label's words stand.
+func (s *sheet) line(l label, others []label, y, bottom float64) {
+	from := y + float64(l.row*labelHigh) + 2
+	draw := func(to float64) {
+		if to > from {
+			s.add(shape{points: []float64{l.x - .5, from, l.x + .5, from, l.x + .5, to, l.x - .5, to}, box: true, fill: ink, faint: true})
+		}
+	}
+	for row := l.row + 1; float64(row*labelHigh) < bottom-y; row++ {
+		if slices.ContainsFunc(others, func(o label) bool { return o.row == row && l.x > o.left-2 && l.x < o.left+o.w+2 }) {
+			draw(y + float64(row*labelHigh))
+			from = y + float64((row+1)*labelHigh) - 1
+		}
+	}
+	draw(bottom)
 }
 
 // rowHigh is how high a row is: lower when there are many.
@@ -281,7 +302,7 @@ func (s *sheet) foot(y float64, more int, used map[string]bool, zone string) {
 		if !used[state] {
 			continue
 		}
-		w := 22 + width(state, false) + 16
+		w := 22 + 1.12*width(state, false) + 16 // a page's own font may be wider
 		if x+w > rightEdge {
 			x, y = 8, y+labelHigh+4
 		}

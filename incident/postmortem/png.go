@@ -174,6 +174,9 @@ func (o shape) colour() color.Color {
 		}
 		return color.NRGBA{0x1b, 0x1c, 0x1f, 0xff}
 	}
+	if o.fill == paper {
+		return color.NRGBA{0xff, 0xff, 0xff, 0xff}
+	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(o.fill, "#"), 16, 32)
 	if err != nil {
 		n = 0

@@ -24,7 +24,11 @@ func (s *sheet) svg() string {
 
 func (o shape) svg(b *strings.Builder) {
 	fill := ""
-	if o.fill != ink {
+	switch o.fill {
+	case ink:
+	case paper:
+		fill = ` fill="none" pointer-events="all"`
+	default:
 		fill = ` fill="` + o.fill + `"`
 	}
 	if o.faint {
