@@ -31,6 +31,7 @@ type Data struct {
 	Spans, BySeverity, ByStatus  []DataSpan
 	ApprovalWait, ApprovalToLast string // "": there was none
 	Conflicts, Factors           []string
+	Causes                       []string // Factors without who was alerted and who answered: for readers outside
 	Alerts, Reports              int
 
 	Hosts                         []DataHost
@@ -179,7 +180,7 @@ func dataOf(r Record, d Draft) Data {
 			incident.IdentifiedAt: &x.Identified, incident.Mitigated: &x.Mitigated, incident.ResolvedAt: &x.Resolved, incident.ClosedAt: &x.Closed}[m.Kind]
 		if to != nil {
 			*to = w.moment(m.At)
-			to.Why = escape(why(m))
+			to.Why = escape(how(m))
 		}
 	}
 	w.dataSpans(&x)
@@ -297,7 +298,7 @@ func (v *view) major(e incident.Entry) bool {
 	s := e.Evidence.Step
 	switch {
 	case s.Step != "":
-		return s.Outcome == "failed" || s.Step == "rollback" || s.AfterSerial != "" && s.Host == ""
+		return s.Outcome == "failed" || s.Step == "rollback" || s.Step == "finalize"
 	case len(e.Evidence.Check.Hosts) > 0 || e.Evidence.Check.Verdict != "":
 		return e.ID == v.firstGood.ID || len(v.bad) > 0 && e.ID == v.bad[0].ID || !e.Evidence.Check.Overdue.IsZero()
 	case e.Kind == incident.CommsKind: // what was told is an update's own line
@@ -392,6 +393,7 @@ func (w *writer) dataWork(x *Data) {
 	}
 	x.WentWell, x.WentPoorly, x.WeLucky = w.proposedLessons()
 	w.before(func(_, _, text string) { x.Factors = append(x.Factors, text) })
+	x.Causes = slices.Clone(x.Factors)
 	for _, e := range w.v.alerts {
 		x.Factors = append(x.Factors, w.alert(e))
 	}

@@ -62,13 +62,6 @@ func (d Draft) body(top string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func zoneCaption(zone string) string {
-	if zone == "" {
-		return ""
-	}
-	return "; the timeline has " + html.EscapeString(zone) + " beside it"
-}
-
 func permalink(id, title string) string {
 	return fmt.Sprintf(" <a class=\"permalink\" href=\"#%s\" aria-label=\"Link to %s\">#</a>", html.EscapeString(id), html.EscapeString(title))
 }
@@ -190,9 +183,10 @@ a{color:var(--link)}.permalink{color:var(--faint);text-decoration:none;font-weig
 code,pre{font:13px/1.45 ui-monospace,monospace}pre{overflow:auto;border:1px solid var(--line);padding:8px}code{overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:13px}
 th,td{border-bottom:1px solid var(--line);padding:4px 12px 4px 0;text-align:left;vertical-align:top}td{min-width:5ch}td code{overflow-wrap:normal}
-.gap{background:var(--gap);font-weight:600}figure{margin:8px 0}figcaption{color:var(--faint);font-size:13px}
-section[aria-labelledby=pm-timeline] td:first-child,section[aria-labelledby=pm-appendix] td:first-child{white-space:nowrap}
+.gap{background:var(--gap);font-weight:600}figure{margin:8px 0}
+section[aria-labelledby=pm-timeline] td:first-child,section[aria-labelledby=pm-impact] td:first-child,section[aria-labelledby=pm-appendix] td{white-space:nowrap}
+section[aria-labelledby=pm-appendix] td:last-child{white-space:normal;min-width:40ch}section[aria-labelledby=pm-resolution] td:nth-last-child(-n+2):not(:first-child){min-width:20ch}
 section[aria-labelledby=pm-timeline] td:nth-last-child(3){min-width:28ch}
 .picture{max-width:none}tr:target,:target{outline:2px solid var(--link)}
-@media print{main{max-width:none;padding:0}section{break-inside:auto}h2,h3{break-after:avoid}tr,figure{break-inside:avoid}section+section h2{margin-top:20px}.permalink{display:none}.scroll{overflow:visible}table{font-size:10px;max-width:100%}th,td{padding-right:8px}td{min-width:8ch}td,td code{overflow-wrap:anywhere}td code{font-size:9px}.picture{width:100%;height:auto}a{color:inherit}}
+@media print{main{max-width:none;padding:0}section{break-inside:auto}h2,h3{break-after:avoid}tr,figure{break-inside:avoid}section+section h2{margin-top:20px}.permalink{display:none}.scroll{overflow:visible}table{font-size:10px;max-width:100%}th,td{padding-right:8px}td{min-width:8ch}td,td code{overflow-wrap:anywhere}section[aria-labelledby] :is(td,td:first-child,td:last-child,td:nth-last-child(3)){white-space:normal;min-width:0}td code{font-size:9px}.picture{width:100%;height:auto}a{color:inherit}}
 `

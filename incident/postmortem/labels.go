@@ -30,6 +30,8 @@ func (v *view) labels(s *sheet) (all []label, rows int) {
 			form = "Jan 2 15:04"
 		case span > time.Hour:
 			form = "15:04"
+		case span < 10*time.Minute:
+			form = "15:04:05"
 		}
 		all = append(all, label{at: at, text: word + " " + at.UTC().Format(form), act: act})
 	}

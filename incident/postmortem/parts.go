@@ -47,7 +47,7 @@ func (d Draft) Parts() ([]Part, []Mark, error) {
 			return nil, nil, fmt.Errorf("section %s of %s: %w", s.Name, d.Incident.ID, err)
 		}
 		if s.Name == "picture" {
-			drawn := "<figure class=\"scroll\" tabindex=\"0\">\n" + v.layout("", zoneWords(d.Zone, v.from)).svg() + "<figcaption>Times are UTC" + zoneCaption(d.Zone) + ".</figcaption>\n</figure>\n"
+			drawn := "<figure class=\"scroll\" tabindex=\"0\">\n" + v.layout("", zoneWords(d.Zone, v.from)).svg() + "</figure>\n"
 			body = append([]byte(drawn), body...)
 		}
 		p.HTML = gapOpen.ReplaceAllFunc(body, func(m []byte) []byte {

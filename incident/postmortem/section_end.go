@@ -176,6 +176,9 @@ func (w *writer) messaging() {
 	if took, _, ok := w.duration(); ok {
 		start, _ := i.Milestone(incident.Started)
 		span = "It began at " + incident.When(start.At) + " and lasted " + took + "."
+		if i.Status.Open() {
+			state = "We are still watching it."
+		}
 	}
 	w.para("%s", quote(fmt.Sprintf(drill+"Our service had a fault: a TLS certificate was not valid, so secure connections failed. %s %s", span, state)))
 	w.list([]string{w.gap("what customers could not do"), w.gap("an apology in your own words"), w.gap("what will be done so that it does not happen again")})
