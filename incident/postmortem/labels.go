@@ -151,11 +151,11 @@ func (s *sheet) ticks(y float64) {
 			s.tick(x, y+33, d)
 		}
 	}
-	s.text(s.left-8, y+18, "end", ink, "UTC", false)
+	s.text(8, y+18, "", ink, "UTC", false)
 }
 
-// tick writes under a tick, inside the picture.
+// tick writes under a tick, inside the picture and to the right of "UTC".
 func (s *sheet) tick(x, y float64, words string) {
 	w := width(words, false)
-	s.text(min(x-w/2, wide-4-w), y, "", ink, words, false)
+	s.text(max(min(x-w/2, wide-4-w), 42), y, "", ink, words, false)
 }
