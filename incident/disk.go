@@ -26,6 +26,7 @@ package incident
 //	incident/pin/<sum>                 number of the incident that has that chat message
 //	incident/gone/00000007             diskGone: INC-7 was removed by rule, see retire.go
 //	image/INC-7/...                    images of pinned messages, see image.go
+//	words/00000007/00000042            words to search, see words.go
 //
 // The rule for changing a type: a new field is added with omitempty or
 // omitzero, so that an old value still encodes to the same bytes (Verify
@@ -98,9 +99,10 @@ type diskIncident struct {
 	Sections     map[string]int   `json:"sections,omitempty"` // by section of the postmortem: the last entry with words for it
 	Disputes     []diskClaim      `json:"disputes,omitempty"` // times people said that do not count; at most one of each kind
 	ImageBytes   int64            `json:"image_bytes,omitempty"`
-	Entries      int              `json:"entries"` // number of the last entry
-	Lines        int              `json:"lines"`   // number of the last line
-	Head         string           `json:"head"`    // hash of the last line
+	Entries      int              `json:"entries"`         // number of the last entry
+	Lines        int              `json:"lines"`           // number of the last line
+	Head         string           `json:"head"`            // hash of the last line
+	Words        int              `json:"words,omitempty"` // number of the last line whose words are noted, see words.go
 	Updated      time.Time        `json:"updated"`
 
 	// Status updates, see update.go.
@@ -215,7 +217,8 @@ func decodeIncident(num int, v []byte) (diskIncident, error) {
 
 // putIncident writes a record and keeps the indexes beside it right. Keys put
 // or deleted: the record, the mark that its number is due (numbers.go), at most
-// one index, at most one for each certificate.
+// one index, and when it ends, opens or is joined by a certificate one for each
+// certificate.
 func putIncident(tx store.Tx, r diskIncident) error {
 	v, err := json.Marshal(r)
 	if err != nil {
@@ -234,6 +237,9 @@ func putIncident(tx store.Tx, r diskIncident) error {
 	}
 	if err := tx.Put(keyIndex+padded(r.Num), []byte(index)); err != nil {
 		return err
+	}
+	if parseIndex(old).opens(parseIndex([]byte(index))) {
+		return nil
 	}
 	certificates := r.Certificates
 	if len(certificates) == 0 {

@@ -24,8 +24,9 @@ import (
 // ForgottenKind is the kind of the line that says that a name was taken out.
 const ForgottenKind = "forgotten"
 
-// forgetBatch is how many lines one transaction rewrites.
-const forgetBatch = 40
+// forgetBatch is how many lines one transaction rewrites: each is two keys, and
+// a title that is another one now up to fifty more (putIncident).
+const forgetBatch = 20
 
 // ForgottenEvidence binds lines as they were rewritten.
 type ForgottenEvidence struct {
@@ -429,7 +430,10 @@ func rewriteLine(tx store.Tx, num, at int, w *forgetter) (hash string, err error
 	if v, err = json.Marshal(l); err != nil {
 		return "", fmt.Errorf("encode line %d: %w", at, err)
 	}
-	return sum(string(v)), tx.Put(lineKey(num, at), v)
+	if err := tx.Put(lineKey(num, at), v); err != nil {
+		return "", err
+	}
+	return sum(string(v)), renoteWords(tx, num, l.Entry)
 }
 
 // rewritten is what Verify collects of lines that were rewritten.

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -10,21 +11,30 @@ import (
 	"github.com/certmedic/certmedic/store"
 )
 
+// In this file: listing incidents, and the index that says of each in a few
+// bytes what a list asks. Searching the words of their timelines is in
+// search.go.
+
 // Filter selects incidents. The zero value selects all.
 type Filter struct {
 	Open        bool // investigating, identified, monitoring, resolved: not closed
 	Certificate string
-	Words       string // all words occur in id, title, certificate or impact
+	Words       string // all of them occur on the record, see Search
 	Limit       int
 }
 
-// List returns incidents, newest first.
+// List returns incidents, newest first, private ones too.
 func (b *Book) List(ctx context.Context, f Filter) ([]Incident, error) {
+	all := func(Incident) bool { return true }
 	var list []Incident
-	words := strings.Fields(strings.ToLower(f.Words))
-	err := b.s.View(ctx, func(tx store.Tx) error {
+	var err error
+	if f.Words != "" {
+		list, _, err = b.Find(ctx, f, all)
+		return list, err
+	}
+	err = b.s.View(ctx, func(tx store.Tx) error {
 		list = []Incident{}
-		nums, err := candidates(tx, f, words)
+		nums, err := candidates(tx, f)
 		if err != nil {
 			return err
 		}
@@ -48,62 +58,25 @@ func (b *Book) List(ctx context.Context, f Filter) ([]Incident, error) {
 // are without the limit. Only what is returned is read, so that ten thousand
 // are counted in a moment.
 func (b *Book) Find(ctx context.Context, f Filter, see func(Incident) bool) (list []Incident, total int, err error) {
-	words := strings.Fields(strings.ToLower(f.Words))
-	err = b.s.View(ctx, func(tx store.Tx) error {
-		list, total = []Incident{}, 0
-		return tx.Scan(store.Range{Prefix: keyIndex, Reverse: true}, func(key string, v []byte) error {
-			index := string(v)
-			if !matches(index, f, words) {
-				return nil
-			}
-			known := strings.HasPrefix(index, statePublic)
-			if f.Open && known && strings.HasPrefix(index[len(statePublic):], "over") {
-				return nil
-			}
-			if known && f.Limit > 0 && len(list) >= f.Limit {
-				total++
-				return nil
-			}
-			n, err := strconv.Atoi(key[len(keyIndex):])
-			if err != nil {
-				return fmt.Errorf("decode %s: %w", key, err)
-			}
-			r, err := getIncident(tx, n)
-			if err != nil {
-				return err
-			}
-			if f.Open && Status(r.Status).over() {
-				return nil
-			}
-			i := r.incident()
-			if i.Private && !see(i) {
-				return nil
-			}
-			if total++; f.Limit == 0 || len(list) < f.Limit {
-				list = append(list, i)
-			}
-			return nil
-		})
-	})
+	found, err := b.Search(ctx, f, 0, see)
 	if err != nil {
-		return nil, 0, fmt.Errorf("find incidents: %w", err)
+		return nil, 0, err
 	}
-	return list, total, nil
+	list = make([]Incident, len(found.Hits))
+	for n, h := range found.Hits {
+		list[n] = h.Incident
+	}
+	return list, found.Total, nil
 }
-
-// statePublic begins the index of an incident that is known not to be private.
-// One without it may be, and is read: it is private, or its index is of an
-// older version.
-const statePublic = "public "
 
 // candidates returns the numbers of the incidents that f selects, newest first,
 // from the indexes alone.
-func candidates(tx store.Tx, f Filter, words []string) ([]int, error) {
+func candidates(tx store.Tx, f Filter) ([]int, error) {
 	var nums []int
 	full := func() bool { return f.Limit > 0 && len(nums) >= f.Limit }
 	if !f.Open {
-		err := tx.Scan(store.Range{Prefix: keyIndex, Reverse: true}, func(key string, v []byte) error {
-			if matches(string(v), f, words) {
+		err := tx.Scan(store.Range{Prefix: keyIndex, Reverse: true, Lend: true}, func(key string, v []byte) error {
+			if parseIndex(v).has(f.Certificate) {
 				n, err := strconv.Atoi(key[len(keyIndex):])
 				if err != nil {
 					return fmt.Errorf("decode %s: %w", key, err)
@@ -122,7 +95,7 @@ func candidates(tx store.Tx, f Filter, words []string) ([]int, error) {
 		prefix = openPrefix(f.Certificate)
 	}
 	var open []int
-	err := tx.Scan(store.Range{Prefix: prefix}, func(key string, _ []byte) error {
+	err := tx.Scan(store.Range{Prefix: prefix, Lend: true}, func(key string, _ []byte) error {
 		n, err := strconv.Atoi(key[strings.LastIndexByte(key, '/')+1:])
 		if err != nil {
 			return fmt.Errorf("decode %s: %w", key, err)
@@ -139,43 +112,62 @@ func candidates(tx store.Tx, f Filter, words []string) ([]int, error) {
 		if full() {
 			break
 		}
-		v, err := tx.Get(keyIndex + padded(n))
-		if err != nil {
-			return nil, err
-		}
-		if matches(string(v), f, words) {
-			nums = append(nums, n)
-		}
+		nums = append(nums, n)
 	}
 	return nums, nil
 }
 
-// indexOf is what List and Find look at: "open" or "over" (with statePublic
-// before it), the certificates, and the
-// words to search, each on its line.
+// index is what stands beside a record for lists, three lines:
+//
+//	public open read            "public ": it is known not to be private; open or over;
+//	                            " read": the words of all its lines are noted (words.go)
+//	\x1fmedia\x1fapi\x1f        its certificates
+//	inc-7 images are down ...   what it says itself, in lower case
+//
+// An older program writes it without " read", and with less on the last line.
+type index struct {
+	public, over, read bool
+	names, text        []byte
+}
+
+const (
+	statePublic = "public "
+	stateOver   = "over"
+	stateRead   = " read"
+)
+
+func parseIndex(v []byte) (x index) {
+	state, rest, _ := bytes.Cut(v, []byte("\n"))
+	x.names, x.text, _ = bytes.Cut(rest, []byte("\n"))
+	state, x.public = bytes.CutPrefix(state, []byte(statePublic))
+	state, x.read = bytes.CutSuffix(state, []byte(stateRead))
+	x.over = string(state) == stateOver
+	return x
+}
+
+// has reports that it has a certificate; "" is any.
+func (x index) has(certificate string) bool {
+	return certificate == "" || bytes.Contains(x.names, []byte("\x1f"+certificate+"\x1f"))
+}
+
+// opens reports that the same keys lead to it while it is open as to another.
+func (x index) opens(o index) bool { return x.over == o.over && bytes.Equal(x.names, o.names) }
+
 func indexOf(r diskIncident) string {
 	state := "open"
 	if Status(r.Status).over() {
-		state = "over"
+		state = stateOver
 	}
 	if !r.Private {
 		state = statePublic + state
 	}
+	if r.Words == r.Lines {
+		state += stateRead
+	}
 	names := strings.Join(r.Certificates, "\x1f")
-	text := strings.ToLower(strings.Join([]string{idOf(r.Num), r.Title, names, r.Impact}, " "))
-	return state + "\n\x1f" + names + "\x1f\n" + text
-}
-
-func matches(index string, f Filter, words []string) bool {
-	_, rest, _ := strings.Cut(index, "\n")
-	names, text, _ := strings.Cut(rest, "\n")
-	if f.Certificate != "" && !strings.Contains(names, "\x1f"+f.Certificate+"\x1f") {
-		return false
+	var text []string
+	for _, p := range r.incident().own() {
+		text = append(text, p.Text)
 	}
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			return false
-		}
-	}
-	return true
+	return state + "\n\x1f" + names + "\x1f\n" + strings.ToLower(strings.Join(text, "\n"))
 }

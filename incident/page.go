@@ -162,6 +162,9 @@ func (p *page) writeLine(l diskLine, e Entry) (diskLine, error) {
 		}
 	}
 	p.r.Lines, p.r.Head, p.done = l.Line, l.Hash, true
+	if err := p.keepWords(l, e); err != nil {
+		return l, err
+	}
 	if e.By.Platform != Bot.Platform {
 		p.r.Spoke = p.now
 	}

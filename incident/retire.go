@@ -210,7 +210,7 @@ func (b *Book) retire(ctx context.Context, num int, before time.Time) (done bool
 			return false, err
 		}
 	}
-	for _, prefix := range []string{"incident/" + idOf(num) + "/", keyImage + idOf(num) + "/"} {
+	for _, prefix := range []string{wordsPrefix(num), "incident/" + idOf(num) + "/", keyImage + idOf(num) + "/"} {
 		for {
 			n, err := b.dropUnder(ctx, num, prefix)
 			if err != nil {

@@ -116,14 +116,18 @@ func scan(g Range, c *cursor, writes map[string][]byte, fn func(string, []byte) 
 			key, value = string(c.k), c.v
 		}
 		if c.k != nil && string(c.k) == key {
-			value = clone(value)
+			if !g.Lend {
+				value = clone(value)
+			}
 			c.next()
 		}
 		if own {
 			if i++; value == nil {
 				continue // deleted
 			}
-			value = clone(value)
+			if !g.Lend {
+				value = clone(value)
+			}
 		}
 		n++
 		if err := fn(key, value); err != nil {

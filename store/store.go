@@ -88,8 +88,8 @@ type Tx interface {
 	Put(key string, value []byte) error
 	// Delete removes key; removing what is not there is no error.
 	Delete(key string) error
-	// Scan calls fn for the keys of r, in order. fn may keep value. An error
-	// of fn ends the scan and is returned, except ErrStop.
+	// Scan calls fn for the keys of r, in order. fn may keep value, unless r
+	// says Lend. An error of fn ends the scan and is returned, except ErrStop.
 	Scan(r Range, fn func(key string, value []byte) error) error
 }
 
@@ -99,6 +99,7 @@ type Range struct {
 	From    string // start at this key (inclusive); empty: at the prefix's first, or last when Reverse
 	Reverse bool   // from high to low
 	Limit   int    // at most so many; 0: all
+	Lend    bool   // fn reads value and neither keeps nor changes it, so that it need not be copied
 }
 
 // Change is one key written by a committed Update. Value is nil for a deletion.
