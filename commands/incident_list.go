@@ -24,7 +24,7 @@ func listVerb() *verb {
 		if words == "" {
 			return Reply{}, c.v.problem("missing_words", "Say the words to search for.")
 		}
-		return c.list(ctx, incident.Filter{Words: words}, "with "+quote(words))
+		return c.search(ctx, words)
 	}}
 }
 

@@ -45,6 +45,9 @@ type IncidentsPage struct {
 	At        time.Time
 	Words     string
 	Incidents []incident.Incident
+	Total     int                     // how many fit; more than there are Incidents when they are too many to show
+	Places    map[string][]FoundPlace // by incident: where Words are
+	Unread    string                  // why something may not be found yet; "": everything was searched
 }
 
 // DraftPage is what the page of a postmortem draft shows.
@@ -165,7 +168,7 @@ func (d *Desk) named(ctx context.Context, id string, by Person) (incident.Incide
 	return i, err
 }
 
-// IncidentsPage returns incidents that hold all words. Private ones are on it
+// IncidentsPage returns incidents that hold all words anywhere on their record. Private ones are on it
 // for those who are part of them.
 func (d *Desk) IncidentsPage(ctx context.Context, words string, by Person) (IncidentsPage, error) {
 	p := IncidentsPage{At: d.o.Now().UTC(), Words: clip(oneLine(words), 200)}
@@ -173,9 +176,22 @@ func (d *Desk) IncidentsPage(ctx context.Context, words string, by Person) (Inci
 	if err := d.mayLook(ctx, by, "", nil); err != nil {
 		return p, err
 	}
-	var err error
-	p.Incidents, _, err = d.o.Book.Find(ctx, incident.Filter{Words: p.Words, Limit: 500}, func(i incident.Incident) bool { return d.visible(i, by) })
-	return p, err
+	limit := 500
+	if p.Words != "" {
+		limit = searchPage
+	}
+	found, err := d.find(ctx, p.Words, limit, 2, by)
+	if err != nil {
+		return p, err
+	}
+	if p.Total, p.Places = found.Total, map[string][]FoundPlace{}; found.Unread > 0 {
+		p.Unread = unread(found.Unread)
+	}
+	for _, h := range found.Hits {
+		p.Incidents = append(p.Incidents, h.Incident)
+		p.Places[h.Incident.ID] = foundPlaces(h)
+	}
+	return p, nil
 }
 
 // DraftPage returns an incident's postmortem draft by a template ("": the one

@@ -123,6 +123,10 @@ func (c *call) right() string {
 		if c.args.has("yes") {
 			return NeedsRenew
 		}
+	case "incident temp", "incident task", "incident update": // reading them takes no more than to look
+		if c.lists() {
+			return NeedsLook
+		}
 	case "incident status":
 		words := c.args.words
 		if len(words) > 0 && isIncident(words[0].text) {
@@ -146,6 +150,19 @@ func (c *call) right() string {
 		}
 	}
 	return c.v.Needs
+}
+
+// lists reports that a line of a verb that has lists asks for one, and so
+// changes nothing.
+func (c *call) lists() bool {
+	words := c.args.words
+	if len(words) > 0 && isIncident(words[0].text) {
+		words = words[1:]
+	}
+	if c.v.Name == "incident update" { // without a word of its own it writes one
+		return len(words) > 0 && !c.args.has("packed") && !words[0].quoted && strings.EqualFold(words[0].text, "list") && (len(words) == 1 || len(words) == 2 && isIncident(words[1].text))
+	}
+	return len(words) == 0 || strings.EqualFold(words[0].text, "list")
 }
 
 // may refuses a right on something that teams own. Nobody owns it, or nobody is

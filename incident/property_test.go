@@ -129,6 +129,7 @@ func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm b
 // holds checks what is true of every record.
 func holds(t *testing.T, b *Book, id string, now time.Time) {
 	t.Helper()
+	same(t, b)
 	ctx := t.Context()
 	i := must[Incident](t)(b.Incident(ctx, id))
 	tl, h := must[[]Entry](t)(b.Timeline(ctx, id)), must[[]Entry](t)(b.History(ctx, id))

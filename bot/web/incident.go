@@ -23,6 +23,7 @@ type incidentRow struct {
 	Declared, Started, Ended                             time.Time
 	Drill                                                bool
 	Hosts                                                string // "1 of 4 hosts good"; "": not known
+	Places                                               []commands.FoundPlace
 }
 
 func incidentRows(p commands.IncidentsPage) []incidentRow {
@@ -31,7 +32,7 @@ func incidentRows(p commands.IncidentsPage) []incidentRow {
 		row := incidentRow{
 			ID: i.ID, Title: i.Title, Severity: fmt.Sprintf("SEV%d", i.Severity), Status: string(i.Status),
 			State: incidentState(string(i.Status), int(i.Severity)), Commander: i.Commander.Name, Owner: i.Owner,
-			Certificates: i.Certificates, Declared: i.Declared, Drill: i.Drill, Started: i.Declared,
+			Certificates: i.Certificates, Declared: i.Declared, Drill: i.Drill, Started: i.Declared, Places: p.Places[i.ID],
 		}
 		if m, ok := i.Milestone("started"); ok {
 			row.Started = m.At
@@ -94,8 +95,10 @@ func cardOf(p commands.IncidentPage, now time.Time) card {
 
 type incidentsPage struct {
 	page
-	Words string
-	Rows  []incidentRow
+	Words  string
+	Rows   []incidentRow
+	More   int    // that fit and are not among the rows
+	Unread string // why something may not be found yet
 }
 
 func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +108,7 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	p := incidentsPage{page: s.page(w, r, ""), Words: words, Rows: incidentRows(i)}
+	p := incidentsPage{page: s.page(w, r, ""), Words: words, Rows: incidentRows(i), More: max(0, i.Total-len(i.Incidents)), Unread: i.Unread}
 	open := 0
 	for _, row := range p.Rows {
 		if row.State != commands.StateInfo && row.State != commands.StateGood {

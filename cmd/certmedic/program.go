@@ -205,6 +205,7 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 		}()
 	}
 	start("engine", func() ([]string, error) { return p.runner.Run(ctx) })
+	start("search", func() ([]string, error) { return nil, p.noteWords(ctx) })
 	if p.o.Watch {
 		start("rest", func() ([]string, error) { rest(ctx, restTick, freeMemory); return nil, nil })
 		start("reminders", func() ([]string, error) { return nil, p.remind(ctx) })
