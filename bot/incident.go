@@ -14,7 +14,7 @@ import (
 type Incident struct {
 	ID        string
 	Title     string
-	Status    string         // "investigating"; as the record has it
+	Status    string         // "investigating", or what people here call it
 	Severity  int            // 1 to 4
 	Topic     string         // one line: severity, status, title, commander
 	Card      commands.Reply // pinned in its place, edited on every change

@@ -25,7 +25,7 @@ func (c *call) brief(i incident.Incident, role string, from, to incident.Person)
 		return
 	}
 	r := Reply{State: StateInfo, Headline: fmt.Sprintf("You are %s for %s now: %s", holds[role], i.ID, end(i.Title)), Body: briefs[role],
-		Facts: []Fact{{"severity", sev(i.Severity)}, {"status", string(i.Status)}, {"given by", who(c.r.By.Name)}},
+		Facts: []Fact{{"severity", sev(i.Severity)}, {"status", c.d.status(i.Status)}, {"given by", who(c.r.By.Name)}},
 		Links: []Link{{i.ID, incidentPath(i.ID)}}, Buttons: []Button{{Label: "Show", Command: "/incident show " + i.ID}}}
 	r.Key = strings.Join([]string{"brief", i.ID, role, fmt.Sprint(i.Entries)}, "/")
 	c.tell(i.ID, to, r)

@@ -21,7 +21,7 @@ func (d *Desk) card(ctx context.Context, i incident.Incident) Reply {
 	if good && i.Status.Open() {
 		r.State = StateWarning // nothing fails any more
 	}
-	r.Headline = end(fmt.Sprintf("%s %s %s%s: %s", i.ID, sev(i.Severity), i.Status, marks(i), strings.TrimRight(i.Title, ".")))
+	r.Headline = end(fmt.Sprintf("%s %s %s%s: %s", i.ID, sev(i.Severity), d.status(i.Status), marks(i), strings.TrimRight(i.Title, ".")))
 	if next != "" {
 		r.Headline += " Next: " + end(next)
 	}
@@ -204,10 +204,10 @@ func (c *call) bookError(i incident.Incident, err error) error {
 		p := s.p
 		switch p.Code {
 		case "wrong_state":
-			p.Message = fmt.Sprintf("%s is %s: /%s is not possible.", i.ID, i.Status, c.v.Name)
+			p.Message = fmt.Sprintf("%s is %s: /%s is not possible.", i.ID, c.d.status(i.Status), c.v.Name)
 			p.Hint = "Look with: /incident show " + i.ID
 		case "reason_needed":
-			p.Message = fmt.Sprintf("%s is %s already; going back needs a reason.", i.ID, i.Status)
+			p.Message = fmt.Sprintf("%s is %s already; going back needs a reason.", i.ID, c.d.status(i.Status))
 			p.Hint = "For example: " + c.retype() + " --reason one host fails again"
 		case "temps_open":
 			p.Message, p.Hint = tempsStand(i, "closed")

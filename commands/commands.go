@@ -175,6 +175,9 @@ type Options struct {
 	Updates  Updates   // how status updates leave the rooms
 	Trackers []Tracker // where action items can be kept too
 
+	// Statuses are what people call the statuses of an incident.
+	Statuses incident.Names
+
 	// Severities says which severity an alert's own word means, beside the
 	// usual ones (alertSeverity).
 	Severities map[string]incident.Severity

@@ -150,7 +150,7 @@ func (d *Desk) completeArgs(ctx context.Context, v *verb, rest []string, room st
 	if len(rest) == 0 {
 		switch sub {
 		case "status":
-			add("investigating", "identified", "monitoring", "resolved")
+			add(d.o.Statuses.Words()...)
 		case "sev":
 			add("1", "2", "3", "4")
 		case "lead", "invite":

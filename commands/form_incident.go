@@ -193,7 +193,7 @@ func closeForm(ctx context.Context, c *call, ask FormAsk) (Form, error) {
 		f.Fields = append(f.Fields, FormField{Param: Param{Name: "anyway", Kind: ParamText, Summary: "Only when something above stays as it is. It is on the record."}, Label: "Or why it is closed all the same", Max: 500})
 	}
 	if i.Status.Open() {
-		f.Intro += "\nIt is " + string(i.Status) + ", not resolved."
+		f.Intro += "\nIt is " + c.d.status(i.Status) + ", not resolved."
 		f.Fields[len(f.Fields)-1].Required = true
 	}
 	f.Fields = append(f.Fields, FormField{Param: Param{Name: "text", Kind: ParamText, Summary: "For the timeline."}, Label: "Last words", Long: true, Max: maxFormText})
@@ -260,9 +260,9 @@ func statusForm(ctx context.Context, c *call, ask FormAsk) (Form, error) {
 	}
 	status := FormField{Param: Param{Name: "status", Kind: ParamChoice, Required: true}, Label: "Where it stands", Value: string(i.Status)}
 	for _, s := range formStatuses {
-		status.Options = append(status.Options, FormOption{Value: string(s), Label: upper(string(s)), Note: statusMeans[s]})
+		status.Options = append(status.Options, FormOption{Value: string(s), Label: upper(c.d.status(s)), Note: statusMeans[s]})
 	}
-	f := Form{Subject: i.ID, Title: "Update " + i.ID, Submit: "Record", Intro: fmt.Sprintf("%s\nIt is %s %s.", clip(i.Title, 120), sev(i.Severity), i.Status),
+	f := Form{Subject: i.ID, Title: "Update " + i.ID, Submit: "Record", Intro: fmt.Sprintf("%s\nIt is %s %s.", clip(i.Title, 120), sev(i.Severity), c.d.status(i.Status)),
 		Fields: []FormField{status,
 			{Param: Param{Name: "text", Kind: ParamText, Summary: "What was found or done. It stands on the timeline."}, Label: "In words", Long: true, Max: maxFormText},
 			{Param: Param{Name: "reason", Kind: ParamText, Summary: "Only when it goes back a status."}, Label: "Why it goes back", Max: 500}}}
@@ -279,7 +279,7 @@ func statusGiven(c *call) (string, map[string]string) {
 	}
 	given := map[string]string{"reason": c.args.value("reason")}
 	if w, ok := c.args.take(); ok {
-		if to, err := statusOf(w, incident.Incident{}); err == nil {
+		if to, err := c.d.statusOf(w, incident.Incident{}); err == nil {
 			given["status"] = string(to)
 		}
 	}
@@ -305,7 +305,7 @@ func statusLines(ctx context.Context, c *call, f Form, v map[string]string) ([]s
 	case text == "" && tell:
 		return nil, map[string]string{"text": "Say what the update is to say."}, nil
 	case text == "" && to == i.Status:
-		return nil, map[string]string{"text": fmt.Sprintf("%s is %s already. Say what is new, or choose another status.", i.ID, i.Status)}, nil
+		return nil, map[string]string{"text": fmt.Sprintf("%s is %s already. Say what is new, or choose another status.", i.ID, c.d.status(i.Status))}, nil
 	case slices.Index(formStatuses, to) < slices.Index(formStatuses, i.Status) && v["reason"] == "":
 		return nil, map[string]string{"reason": fmt.Sprintf("%s is %s; going back to %s needs a reason.", i.ID, i.Status, to)}, nil
 	}

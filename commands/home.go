@@ -64,7 +64,7 @@ func (d *Desk) Home(ctx context.Context, by Person) (Home, error) {
 	h.State, h.Headline = homeHead(all, open, now)
 	h.Sections = []HomeSection{
 		{Title: "Waits for you", Items: waits, Empty: "Nothing waits for you."},
-		{Title: "Open incidents", Items: homeIncidents(open), Empty: "No incident is open."},
+		{Title: "Open incidents", Items: d.homeIncidents(open), Empty: "No incident is open."},
 		{Title: "The estate, worst first", Items: homeEstate(all, now), Empty: "The configuration has no certificate yet."},
 	}
 	for n, s := range h.Sections {
@@ -177,11 +177,11 @@ func (d *Desk) ownsTask(ctx context.Context, by Person, t incident.Task) bool {
 }
 
 // homeIncidents are the open incidents with what is to be done next.
-func homeIncidents(open []incident.Incident) []HomeItem {
+func (d *Desk) homeIncidents(open []incident.Incident) []HomeItem {
 	var items []HomeItem
 	for _, i := range open {
 		next, buttons := nextStep(i, renew.Certificate{}, false)
-		item := HomeItem{State: incidentState(i), Text: fmt.Sprintf("%s %s %s%s: %s", i.ID, sev(i.Severity), i.Status, marks(i), clip(i.Title, 160)),
+		item := HomeItem{State: incidentState(i), Text: fmt.Sprintf("%s %s %s%s: %s", i.ID, sev(i.Severity), d.status(i.Status), marks(i), clip(i.Title, 160)),
 			Detail: fmt.Sprintf("Declared %s. Commander: %s.", minute(i.Declared), orElse(i.Commander.Name, "nobody yet")), Buttons: homeButtons(buttons), Link: Link{i.ID, incidentPath(i.ID)}}
 		if next != "" {
 			item.Detail += " Next: " + end(clip(next, 200))

@@ -28,7 +28,7 @@ func closeIncident(ctx context.Context, c *call) (Reply, error) {
 	from := i
 	i, err = c.d.o.Book.Close(ctx, i.ID, ch)
 	if errors.Is(err, incident.ErrState) && from.Status.Open() {
-		return Reply{}, Problem{Code: "not_resolved", Message: fmt.Sprintf("%s is %s, not resolved.", from.ID, from.Status),
+		return Reply{}, Problem{Code: "not_resolved", Message: fmt.Sprintf("%s is %s, not resolved.", from.ID, c.d.status(from.Status)),
 			Hint: "Resolve it first: /incident resolve " + from.ID + ". Or close it all the same: /incident close " + from.ID + " --anyway declared by mistake"}
 	}
 	if err != nil {

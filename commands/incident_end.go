@@ -22,7 +22,7 @@ func reopenVerb() *verb {
 		ch := c.change("")
 		ch.Reason = c.args.rest()
 		if i.Status.Open() && !c.repeated(ctx, i.ID) {
-			return Reply{}, Problem{Code: "open", Message: fmt.Sprintf("%s is %s, so it is open.", i.ID, i.Status), Hint: "To go back a status: /incident status " + i.ID + " investigating --reason one host fails again"}
+			return Reply{}, Problem{Code: "open", Message: fmt.Sprintf("%s is %s, so it is open.", i.ID, c.d.status(i.Status)), Hint: "To go back a status: /incident status " + i.ID + " " + c.d.status(incident.Investigating) + " --reason one host fails again"}
 		}
 		if ch.Reason == "" {
 			return Reply{}, c.v.problem("reason_needed", "Say why "+i.ID+" is taken up again.")
@@ -31,7 +31,7 @@ func reopenVerb() *verb {
 		if i, err = c.d.o.Book.Reopen(ctx, i.ID, ch); err != nil {
 			return Reply{}, c.bookError(from, err)
 		}
-		return c.changed(ctx, i, fmt.Sprintf("%s is open again: %s, was %s.", i.ID, i.Status, from.Status)), nil
+		return c.changed(ctx, i, fmt.Sprintf("%s is open again: %s, was %s.", i.ID, c.d.status(i.Status), c.d.status(from.Status))), nil
 	}}
 }
 

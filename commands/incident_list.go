@@ -48,7 +48,7 @@ func (c *call) list(ctx context.Context, f incident.Filter, what string) (Reply,
 	}
 	r.Table = Table{Columns: []string{"incident", "severity", "status", "title", "commander", "declared"}}
 	for n, i := range all {
-		r.Table.Rows = append(r.Table.Rows, Row{State: incidentState(i), Cells: []string{i.ID, sev(i.Severity), string(i.Status) + marks(i), clip(i.Title, 60), orElse(i.Commander.Name, "nobody"), stamp(i.Declared)}})
+		r.Table.Rows = append(r.Table.Rows, Row{State: incidentState(i), Cells: []string{i.ID, sev(i.Severity), c.d.status(i.Status) + marks(i), clip(i.Title, 60), orElse(i.Commander.Name, "nobody"), stamp(i.Declared)}})
 		if n < 3 {
 			r.Buttons = append(r.Buttons, Button{Label: "Open " + i.ID, Command: "/incident show " + i.ID})
 		}

@@ -85,7 +85,7 @@ func (c *call) askPublish(ctx context.Context, i incident.Incident) (Reply, erro
 		return Reply{}, Problem{Code: "private", Message: fmt.Sprintf("%s is private, and others may read %s.", from.ID, c.d.o.Publisher.Place()),
 			Hint: "All the same: /incident postmortem " + from.ID + " publish --anyway why"}
 	case errors.Is(err, incident.ErrState):
-		return Reply{}, Problem{Code: "not_closed", Message: fmt.Sprintf("%s is %s, so its postmortem is not published.", from.ID, from.Status), Hint: "Close it first: /incident close " + from.ID}
+		return Reply{}, Problem{Code: "not_closed", Message: fmt.Sprintf("%s is %s, so its postmortem is not published.", from.ID, c.d.status(from.Status)), Hint: "Close it first: /incident close " + from.ID}
 	case err != nil:
 		return Reply{}, c.bookError(from, err)
 	}
@@ -149,7 +149,7 @@ func (d *Desk) publish(ctx context.Context, pub incident.Publication, post func(
 	}
 	asked := pub.By.ID != ""
 	if i.Status != incident.Closed || i.Private && !asked {
-		p := Problem{Code: publishNotNow, Message: "It is " + string(i.Status) + " now.", Hint: "When it is closed: /incident postmortem " + i.ID + " publish"}
+		p := Problem{Code: publishNotNow, Message: "It is " + d.status(i.Status) + " now.", Hint: "When it is closed: /incident postmortem " + i.ID + " publish"}
 		if i.Status == incident.Closed {
 			p.Message, p.Hint = "It is private now.", "One of its people can publish it all the same: /incident postmortem "+i.ID+" publish --anyway why"
 		}

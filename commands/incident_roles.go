@@ -119,7 +119,7 @@ func handoff(ctx context.Context, c *call) (Reply, error) {
 // the last lines that people wrote.
 func (c *call) handoffBrief(ctx context.Context, i incident.Incident) ([]string, error) {
 	now := c.now()
-	lines := []string{fmt.Sprintf("%s, %s, declared %s by %s.", upper(string(i.Status)), sev(i.Severity), ago(now, i.Declared), i.DeclaredBy.Name)}
+	lines := []string{fmt.Sprintf("%s, %s, declared %s by %s.", upper(c.d.status(i.Status)), sev(i.Severity), ago(now, i.Declared), i.DeclaredBy.Name)}
 	if _, _, cause, _ := c.d.cardStanding(ctx, i, now); cause != "" {
 		lines = append(lines, end(cause))
 	}

@@ -55,7 +55,7 @@ func (c *call) search(ctx context.Context, words string) (Reply, error) {
 			h.Places = h.Places[:min(len(h.Places), 1)]
 		}
 		for k, p := range h.Places {
-			row := Row{State: incidentState(h.Incident), Cells: []string{h.Incident.ID, string(h.Incident.Status) + marks(h.Incident), whereOf(p), oneLine(p.Text)}}
+			row := Row{State: incidentState(h.Incident), Cells: []string{h.Incident.ID, c.d.status(h.Incident.Status) + marks(h.Incident), whereOf(p), oneLine(p.Text)}}
 			if k > 0 {
 				row.Cells[1] = ""
 			}

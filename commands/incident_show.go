@@ -71,7 +71,7 @@ func timeline(ctx context.Context, c *call) (Reply, error) {
 	if err != nil {
 		return Reply{}, fmt.Errorf("timeline of %s: %w", i.ID, err)
 	}
-	r := Reply{State: incidentState(i), Headline: fmt.Sprintf("%s %s, %s: %s.", i.ID, i.Status, plural(len(es), "line"), strings.TrimRight(i.Title, ".")),
+	r := Reply{State: incidentState(i), Headline: fmt.Sprintf("%s %s, %s: %s.", i.ID, c.d.status(i.Status), plural(len(es), "line"), strings.TrimRight(i.Title, ".")),
 		Table: Table{Columns: []string{"line", "when", "who", "what"}}, Links: []Link{{i.ID, incidentPath(i.ID)}}}
 	if n := len(es) - maxTimeline; n > 0 {
 		r.Body = fmt.Sprintf("The last %d; %d earlier: see the page.", maxTimeline, n)

@@ -21,9 +21,9 @@ func setStatus(ctx context.Context, c *call) (Reply, error) {
 	}
 	word, ok := c.args.take()
 	if !ok {
-		return Reply{}, c.v.problem("missing_status", i.ID+" is "+string(i.Status)+". Name the new status: investigating, identified, monitoring or resolved.")
+		return Reply{}, c.v.problem("missing_status", i.ID+" is "+c.d.status(i.Status)+". Name the new status: "+c.d.statusNames()+".")
 	}
-	to, err := statusOf(word, i)
+	to, err := c.d.statusOf(word, i)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -38,9 +38,9 @@ func setStatus(ctx context.Context, c *call) (Reply, error) {
 		return Reply{}, c.bookError(i0(i, from), err)
 	}
 	if i.Status == from {
-		return c.same(ctx, i, string(i.Status), text+ch.Reason), nil
+		return c.same(ctx, i, c.d.status(i.Status), text+ch.Reason), nil
 	}
-	return c.changed(ctx, i, fmt.Sprintf("%s is %s now, was %s.", i.ID, i.Status, from)), nil
+	return c.changed(ctx, i, fmt.Sprintf("%s is %s now, was %s.", i.ID, c.d.status(i.Status), c.d.status(from))), nil
 }
 
 // same answers a change to what the incident was already: what was said with
@@ -59,15 +59,23 @@ func i0(i incident.Incident, from incident.Status) incident.Incident {
 	return i
 }
 
-func statusOf(word string, i incident.Incident) (incident.Status, error) {
-	all := []string{string(incident.Investigating), string(incident.Identified), string(incident.Monitoring), string(incident.Resolved)}
+// status is what people call a status.
+func (d *Desk) status(s incident.Status) string { return d.o.Statuses.Of(s) }
+
+// statusNames are the statuses to choose from: "investigating, identified,
+// monitoring or resolved".
+func (d *Desk) statusNames() string {
+	return either(d.o.Statuses.Words()[:len(incident.Named)], len(incident.Named))
+}
+
+// statusOf finds the status of a word: its name, or its own word.
+func (d *Desk) statusOf(word string, i incident.Incident) (incident.Status, error) {
 	w := strings.ToLower(strings.TrimRight(word, ",.:"))
-	for _, s := range all {
-		if w == s || len(w) >= 3 && strings.HasPrefix(s, w) {
-			return incident.Status(s), nil
-		}
+	if s, ok := d.o.Statuses.Find(w); ok {
+		return s, nil
 	}
-	p := Problem{Code: "bad_status", Message: quote(word) + " is not a status.", Hint: "There are " + listed(all, 4) + ". For example: /incident status " + i.ID + " identified the certificate expired"}
+	all := d.o.Statuses.Words()
+	p := Problem{Code: "bad_status", Message: quote(word) + " is not a status.", Hint: "There are " + listed(all[:len(incident.Named)], 4) + ". For example: /incident status " + i.ID + " " + d.status(incident.Identified) + " the certificate expired"}
 	if n := nearest(w, all); n != "" {
 		p.Hint = "Did you mean " + n + "? For example: /incident status " + i.ID + " " + n
 	}

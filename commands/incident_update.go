@@ -257,7 +257,7 @@ func (c *call) updateSend(ctx context.Context, i incident.Incident, a updateAsk)
 func (c *call) updateOut(i incident.Incident, u incident.Update) Reply {
 	r := Reply{State: StateInfo, Public: c.public(i), Incident: i.ID, Key: fmt.Sprintf("update/%s/%s", i.ID, u.ID), Links: []Link{{i.ID, incidentPath(i.ID)}},
 		Headline: fmt.Sprintf("%s, %s, %s by %s: %s", i.ID, sev(u.Severity), u.ID, who(u.By.Name), strings.TrimRight(clip(i.Title, 120), ".")+"."), Body: u.Text,
-		Facts: []Fact{{"status", string(u.Status)}}}
+		Facts: []Fact{{"status", c.d.status(u.Status)}}}
 	if len(u.Deliveries) > 0 {
 		r.Facts = append(r.Facts, Fact{"goes to", listed(c.d.targetWords(u), 6)})
 	}

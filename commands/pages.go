@@ -288,7 +288,7 @@ func (d *Desk) draftOf(ctx context.Context, i incident.Incident, zone *time.Loca
 	if err != nil {
 		return postmortem.Draft{}, fmt.Errorf("updates of %s: %w", i.ID, err)
 	}
-	draft, err := d.o.Templates.Draft(postmortem.Record{Incident: i, Timeline: timeline, History: history, Updates: updates, Zone: zone, Template: template})
+	draft, err := d.o.Templates.Draft(postmortem.Record{Incident: i, Timeline: timeline, History: history, Updates: updates, Zone: zone, Template: template, Statuses: d.o.Statuses})
 	if err != nil {
 		return draft, fmt.Errorf("draft of %s: %w", i.ID, err)
 	}

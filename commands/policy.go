@@ -133,7 +133,7 @@ func (c *call) right() string {
 			words = words[1:]
 		}
 		if len(words) > 0 {
-			if to, err := statusOf(words[0].text, incident.Incident{}); err == nil && to == incident.Resolved {
+			if to, err := c.d.statusOf(words[0].text, incident.Incident{}); err == nil && to == incident.Resolved {
 				return NeedsClose
 			}
 		}

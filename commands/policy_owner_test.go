@@ -23,7 +23,7 @@ func TestOwnerOfWhatIsMeant(t *testing.T) {
 		"/incident merge INC-2 INC-1", "/incident merge INC-1 INC-2", "/incident duplicate INC-1 INC-2",
 	} {
 		r := linkedRoom(t, func(o *commands.Options) {
-			o.Policy = commands.Policy{Declare: []string{commands.Owner}, Close: []string{commands.Owner}}
+			o.Policy = commands.Policy{Look: []string{commands.Owner}, Declare: []string{commands.Owner}, Close: []string{commands.Owner}}
 			o.Teams = append(o.Teams, commands.Team{Name: "apis", People: []string{"zoe"}})
 			o.Trackers = []commands.Tracker{{Name: "github", Where: "example/certs"}}
 		})

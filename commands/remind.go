@@ -93,7 +93,7 @@ func (d *Desk) reminder(i incident.Incident, r incident.Reminder, ren renew.Rene
 		p.Body = "Somebody must lead: whoever presses first."
 		add("Lead me", "/incident lead "+i.ID+" me", "primary")
 	case r.Kind == incident.WaitUpdate:
-		p.Headline = fmt.Sprintf("Nobody has written anything about %s for %s; it is %s.", name, since, i.Status)
+		p.Headline = fmt.Sprintf("Nobody has written anything about %s for %s; it is %s.", name, since, d.status(i.Status))
 		p.Body = "Say where it stands, also when nothing changed: /incident note " + i.ID + " still waiting for the CA"
 		add("Show", "/incident show "+i.ID, "")
 		add("Draft an update", "/incident update "+i.ID+" --draft external", "")

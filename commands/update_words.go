@@ -26,6 +26,7 @@ type UpdateFacts struct {
 	ID           string    // "INC-7"
 	Title        string    // the incident's
 	Status       string    // investigating, identified, monitoring, resolved, closed
+	StatusName   string    // what people here call it
 	Severity     string    // "SEV2"
 	Certificates []string  // names in the inventory
 	Domains      []string  // their domains
@@ -63,7 +64,7 @@ var wordings = map[string]map[string]string{
 }
 
 const (
-	head = `{{.ID}} ({{.Severity}}) is {{.Status}}: {{.Title}}.{{if not .Started.IsZero}} It began at {{when .Started}}.{{end}}`
+	head = `{{.ID}} ({{.Severity}}) is {{.StatusName}}: {{.Title}}.{{if not .Started.IsZero}} It began at {{when .Started}}.{{end}}`
 	tail = `{{with .Renewal}} {{.}}.{{end}}{{with .Impact}} Impact: {{.}}.{{end}} {{if .Commander}}{{.Commander}} leads.{{else}}Nobody leads yet.{{end}}`
 )
 
@@ -123,7 +124,7 @@ func (d *Desk) wording(ctx context.Context, i incident.Incident, name, audience 
 // updateFacts gathers what is known of an incident.
 func (d *Desk) updateFacts(ctx context.Context, i incident.Incident) (UpdateFacts, error) {
 	now := d.o.Now().UTC()
-	f := UpdateFacts{ID: i.ID, Title: strings.TrimRight(oneLine(i.Title), "."), Status: string(i.Status), Severity: sev(i.Severity), Certificates: i.Certificates,
+	f := UpdateFacts{ID: i.ID, Title: strings.TrimRight(oneLine(i.Title), "."), Status: string(i.Status), StatusName: d.status(i.Status), Severity: sev(i.Severity), Certificates: i.Certificates,
 		Declared: i.Declared, Impact: strings.TrimRight(oneLine(i.Impact), "."), Commander: i.Commander.Name, Drill: i.Drill}
 	at := func(kind string) time.Time { m, _ := i.Milestone(kind); return m.At }
 	f.Started, f.Mitigated, f.Resolved = at(incident.Started), at(incident.Mitigated), at(incident.ResolvedAt)

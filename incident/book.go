@@ -24,6 +24,8 @@ const maxCertificates = 50
 type Book struct {
 	s   store.Store
 	now func() time.Time
+
+	names Names // of statuses, see Call
 }
 
 // NewBook returns the book kept in s. Nothing is read until it is asked for.
@@ -66,7 +68,7 @@ func (b *Book) Declare(ctx context.Context, d Declaration, force bool) (Incident
 			return err
 		}
 		n++
-		p := &page{tx: tx, now: b.clock(), seed: seed}
+		p := &page{tx: tx, now: b.clock(), seed: seed, names: b.names}
 		p.at = p.now
 		if _, err := happened(d.Start, p.now); err != nil {
 			return fmt.Errorf("start: %w", err)

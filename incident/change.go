@@ -54,7 +54,7 @@ func (b *Book) SetStatus(ctx context.Context, id string, to Status, c Change) (I
 		if _, set := p.r.used(IdentifiedAt); to == Identified && !set {
 			p.derive(IdentifiedAt, c, "status set to identified by "+c.By.Name)
 		}
-		return p.setStatus(to, c, fmt.Sprintf("Status: %s, was %s.", to, from))
+		return p.setStatus(to, c, fmt.Sprintf("Status: %s, was %s.", p.names.Of(to), p.names.Of(from)))
 	})
 }
 
@@ -81,6 +81,9 @@ func (p *page) setStatus(to Status, c Change, text string) error {
 	}
 	return p.note(c, StatusKind, text, ChangeEvidence{What: "status", From: from, To: string(to)})
 }
+
+// status is what people call the status.
+func (p *page) status() string { return p.names.Of(Status(p.r.Status)) }
 
 // derive claims a milestone from an act. A time that the person gave is said.
 func (p *page) derive(kind string, c Change, text string) {
@@ -224,12 +227,12 @@ func (b *Book) Resolve(ctx context.Context, id string, failing []string, c Chang
 			return err
 		}
 		names := strings.Join(failing, ", ")
-		text := fmt.Sprintf("Status: resolved, was %s.", p.r.Status)
+		text := fmt.Sprintf("Status: %s, was %s.", p.names.Of(Resolved), p.status())
 		if len(failing) > 0 {
 			if blank(c.Reason) {
 				return fmt.Errorf("%w: %s", ErrFailing, names)
 			}
-			text = fmt.Sprintf("Status: resolved, was %s, although endpoints still fail: %s.", p.r.Status, names)
+			text = fmt.Sprintf("Status: %s, was %s, although endpoints still fail: %s.", p.names.Of(Resolved), p.status(), names)
 		}
 		p.derive(ResolvedAt, c, "resolved by "+c.By.Name)
 		return p.setStatus(Resolved, c, text)
@@ -248,7 +251,7 @@ func (b *Book) Close(ctx context.Context, id string, c Change) (Incident, error)
 		if err := p.notOver(); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("Status: closed, was %s", p.r.Status)
+		text := fmt.Sprintf("Status: closed, was %s", p.status())
 		if Status(p.r.Status) != Resolved && blank(c.Reason) {
 			return fmt.Errorf("it is %s, not resolved: %w", p.r.Status, ErrState)
 		}

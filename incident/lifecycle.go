@@ -106,7 +106,7 @@ func (b *Book) Reopen(ctx context.Context, id string, c Change) (Incident, error
 		if err := p.tx.Delete(keyDraft + padded(p.r.Num)); err != nil {
 			return err
 		}
-		return p.setStatus(Investigating, c, fmt.Sprintf("Status: %s, was %s: reopened.", Investigating, from))
+		return p.setStatus(Investigating, c, fmt.Sprintf("Status: %s, was %s: reopened.", p.names.Of(Investigating), p.names.Of(from)))
 	})
 }
 
@@ -123,7 +123,7 @@ func (b *Book) Cancel(ctx context.Context, id string, c Change) (Incident, error
 		if blank(c.Reason) {
 			return fmt.Errorf("cancel: %w", ErrReason)
 		}
-		return p.setStatus(Cancelled, c, fmt.Sprintf("Status: cancelled, was %s.", p.r.Status))
+		return p.setStatus(Cancelled, c, fmt.Sprintf("Status: cancelled, was %s.", p.status()))
 	})
 }
 
@@ -176,7 +176,7 @@ func (b *Book) duplicate(ctx context.Context, id, of string, c Change, word stri
 			return err
 		}
 		p.r.DuplicateOf = other
-		if err := p.setStatus(Duplicate, c, fmt.Sprintf("Status: duplicate, was %s: %s %s.", p.r.Status, word, idOf(other))); err != nil {
+		if err := p.setStatus(Duplicate, c, fmt.Sprintf("Status: duplicate, was %s: %s %s.", p.status(), word, idOf(other))); err != nil {
 			return err
 		}
 		if p.r.Private && !o.Private {

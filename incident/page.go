@@ -21,6 +21,8 @@ type page struct {
 	seed [32]byte
 	done bool // something was written
 
+	names Names // of statuses
+
 	asked bool // the publication is as it is to be (publish.go)
 }
 
@@ -50,7 +52,7 @@ func (b *Book) change(ctx context.Context, id string, c Change, fn func(p *page,
 				return err
 			}
 		}
-		p := &page{tx: tx, r: r, now: b.clock(), seed: seed}
+		p := &page{tx: tx, r: r, now: b.clock(), seed: seed, names: b.names}
 		if p.at, err = happened(c.At, p.now); err != nil {
 			return err
 		}

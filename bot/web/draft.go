@@ -106,7 +106,7 @@ func (s *Site) draft(w http.ResponseWriter, r *http.Request) {
 // draftPage draws what the record says; form is the template that was asked for.
 func (s *Site) draftPage(w http.ResponseWriter, r *http.Request, d commands.DraftPage, form string) draftPage {
 	p := draftPage{page: s.page(w, r, ""), ID: d.Incident.ID, Gaps: d.Gaps, Template: d.Template, Templates: d.Templates}
-	p.State = cardOf(commands.IncidentPage{Incident: d.Incident}, p.Now).State
+	p.State = s.cardOf(commands.IncidentPage{Incident: d.Incident}, p.Now).State
 	p.Title, p.Here, p.Room = p.State+" · postmortem draft", "incidents", d.Incident.ID
 	p.Back = draftPath(p.ID, form, "")
 	if form != "" {

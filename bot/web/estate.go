@@ -165,7 +165,7 @@ func (s *Site) estate(w http.ResponseWriter, r *http.Request) {
 	}
 	p := estatePage{page: s.page(w, r, ""), At: e.At, State: estateState(e), Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200), Total: len(e.Standings)}
 	p.Title, p.Here = "Estate: "+p.State, "estate"
-	p.Open = incidentRows(commands.IncidentsPage{At: e.At, Incidents: e.Open})
+	p.Open = s.incidentRows(commands.IncidentsPage{At: e.At, Incidents: e.Open})
 	words := strings.Fields(strings.ToLower(p.Words))
 	for _, row := range estateRows(e) {
 		if row.has(words) {
@@ -210,7 +210,7 @@ func (s *Site) certificate(w http.ResponseWriter, r *http.Request) {
 	p := certificatePage{page: s.page(w, r, ""), Row: row, C: c, Addresses: addressRows(e)}
 	p.Title = row.Name + " " + symbols[row.State] + " " + row.Word
 	p.Here = "estate"
-	p.Incidents = incidentRows(commands.IncidentsPage{At: c.At, Incidents: c.Incidents})
+	p.Incidents = s.incidentRows(commands.IncidentsPage{At: c.At, Incidents: c.Incidents})
 	p.Say = []quick{{"Check again", "/certcheck " + row.Name}, {"Renew", "/renew " + row.Name}, {"Rehearse", "/certcheck rehearse " + row.Name}}
 	if row.State == commands.StateCritical {
 		p.Say = append(p.Say, quick{"Declare", "/incident declare " + row.Name + " " + row.Word + " --cert " + row.Name})

@@ -26,11 +26,11 @@ type incidentRow struct {
 	Places                                               []commands.FoundPlace
 }
 
-func incidentRows(p commands.IncidentsPage) []incidentRow {
+func (s *Site) incidentRows(p commands.IncidentsPage) []incidentRow {
 	var rows []incidentRow
 	for _, i := range p.Incidents {
 		row := incidentRow{
-			ID: i.ID, Title: i.Title, Severity: fmt.Sprintf("SEV%d", i.Severity), Status: string(i.Status),
+			ID: i.ID, Title: i.Title, Severity: fmt.Sprintf("SEV%d", i.Severity), Status: s.statusName(string(i.Status)),
 			State: incidentState(string(i.Status), int(i.Severity)), Commander: i.Commander.Name, Owner: i.Owner,
 			Certificates: i.Certificates, Declared: i.Declared, Drill: i.Drill, Started: i.Declared, Places: p.Places[i.ID],
 		}
@@ -43,6 +43,13 @@ func incidentRows(p commands.IncidentsPage) []incidentRow {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func (s *Site) statusName(status string) string {
+	if s.o.StatusName == nil {
+		return status
+	}
+	return s.o.StatusName(status)
 }
 
 // incidentState is the colour of a status.
@@ -70,8 +77,8 @@ type card struct {
 	Good, Of                           int
 }
 
-func cardOf(p commands.IncidentPage, now time.Time) card {
-	row := incidentRows(commands.IncidentsPage{Incidents: append(commands.IncidentsPage{}.Incidents, p.Incident)})[0]
+func (s *Site) cardOf(p commands.IncidentPage, now time.Time) card {
+	row := s.incidentRows(commands.IncidentsPage{Incidents: append(commands.IncidentsPage{}.Incidents, p.Incident)})[0]
 	c := card{ID: row.ID, Title: row.Title, Class: row.State, Commander: row.Commander, Drill: row.Drill, Started: row.Started}
 	c.State = row.ID + " " + row.Severity + " " + row.Status
 	for _, s := range p.Standings {
@@ -108,7 +115,7 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	p := incidentsPage{page: s.page(w, r, ""), Words: words, Rows: incidentRows(i), More: max(0, i.Total-len(i.Incidents)), Unread: i.Unread}
+	p := incidentsPage{page: s.page(w, r, ""), Words: words, Rows: s.incidentRows(i), More: max(0, i.Total-len(i.Incidents)), Unread: i.Unread}
 	open := 0
 	for _, row := range p.Rows {
 		if row.State != commands.StateInfo && row.State != commands.StateGood {
@@ -173,7 +180,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := incidentPage{page: s.page(w, r, ""), I: i}
-	p.Card = cardOf(i, p.Now)
+	p.Card = s.cardOf(i, p.Now)
 	p.Title, p.Here, p.Room = p.Card.State, "incidents", i.Incident.ID
 	p.Entries = entryViews(i)
 	if n := len(p.Entries); n > shownEntries && r.URL.Query().Get("all") != "1" {

@@ -84,7 +84,7 @@ func (s *Site) knownRoom(ctx context.Context, p *roomPage, by commands.Person) e
 		if err != nil {
 			return err
 		}
-		p.Open = incidentRows(commands.IncidentsPage{At: e.At, Incidents: e.Open})
+		p.Open = s.incidentRows(commands.IncidentsPage{At: e.At, Incidents: e.Open})
 		for i := range p.Open {
 			p.Open[i].Hosts = hostsOf(p.Open[i].Certificates, e)
 		}
@@ -95,7 +95,7 @@ func (s *Site) knownRoom(ctx context.Context, p *roomPage, by commands.Person) e
 	if err != nil {
 		return err
 	}
-	p.Card = cardOf(i, p.Now)
+	p.Card = s.cardOf(i, p.Now)
 	p.Title = p.Card.State + " · room"
 	p.Quick = []quick{{"Show", "/incident show"}, {"Timeline", "/incident timeline"}}
 	if p.Card.Commander == "" && p.Me != "" {

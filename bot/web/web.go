@@ -36,14 +36,16 @@ type Pages interface {
 
 // Options are what the site is made of.
 type Options struct {
-	Rooms   *bot.Rooms
-	Pages   Pages
-	Numbers Numbers  // nil: there is no page of them
-	Token   string   // demanded of every request when not ""
-	Hosts   []string // Host headers answered besides loopback names and IP addresses of the listener
-	Now     func() time.Time
-	Log     *slog.Logger
-	Drill   bool
+	Rooms *bot.Rooms
+	Pages Pages
+	// StatusName is what people call a status; nil: as it is.
+	StatusName func(status string) string
+	Numbers    Numbers  // nil: there is no page of them
+	Token      string   // demanded of every request when not ""
+	Hosts      []string // Host headers answered besides loopback names and IP addresses of the listener
+	Now        func() time.Time
+	Log        *slog.Logger
+	Drill      bool
 }
 
 // Site is an http.Handler for everything but /healthz and /metrics.

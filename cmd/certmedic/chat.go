@@ -208,8 +208,8 @@ func (s incidents) Incidents(ctx context.Context) ([]bot.Incident, error) {
 		if lead == "" {
 			lead = "nobody yet"
 		}
-		line := fmt.Sprintf("%s SEV%d %s: %s", i.ID, i.Severity, i.Status, i.Title)
-		c := bot.Incident{ID: i.ID, Title: i.Title, Status: string(i.Status), Severity: int(i.Severity), Drill: i.Drill, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
+		line := fmt.Sprintf("%s SEV%d %s: %s", i.ID, i.Severity, s.p.cfg.Statuses.Of(i.Status), i.Title)
+		c := bot.Incident{ID: i.ID, Title: i.Title, Status: s.p.cfg.Statuses.Of(i.Status), Severity: int(i.Severity), Drill: i.Drill, Private: i.Private, Open: !over, Updated: i.Updated, Topic: line + " | lead: " + lead,
 			Commander: commands.Person{ID: i.Commander.ID, Name: i.Commander.Name, Platform: i.Commander.Platform},
 			Card: commands.Reply{State: incidentLook(i), Headline: line, Public: true, Incident: i.ID,
 				Facts: []commands.Fact{{Name: "commander", Value: lead}, {Name: "declared", Value: i.Declared.UTC().Format("2006-01-02 15:04 UTC") + " by " + i.DeclaredBy.Name}},

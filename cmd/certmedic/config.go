@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/certmedic/certmedic/commands"
+	"github.com/certmedic/certmedic/incident"
 	"github.com/certmedic/certmedic/renew"
 )
 
@@ -27,6 +28,7 @@ type config struct {
 	People     []commands.Linked
 	Policy     commands.Policy
 	Retain     retainConfig
+	Statuses   incident.Names // what people call the statuses of an incident
 	Inventory  renew.Inventory
 	Roots      []string // PEM files added to the system's roots for verification
 	Check      checkConfig
@@ -90,6 +92,7 @@ func (r *yamlReader) config(n node, c *config) {
 		"people":       func(n node) { c.People = r.people(n) },
 		"policy":       func(n node) { c.Policy = r.policy(n) },
 		"retain":       func(n node) { c.Retain = r.retain(n) },
+		"incident":     func(n node) { c.Statuses = r.statuses(n) },
 		"issuers":      func(n node) { c.Inventory.Issuers = r.issuers(n) },
 		"certificates": func(n node) { c.Inventory.Certificates = r.certificates(n) },
 		"chat":         func(n node) { r.chat(n, c) },

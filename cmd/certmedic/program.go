@@ -110,9 +110,10 @@ func open(ctx context.Context, cfg config, o programOptions) (_ *program, err er
 		return nil, err
 	}
 	p.book = incident.NewBook(p.store, time.Now)
+	p.book.Call(cfg.Statuses)
 	p.desk = commands.New(commands.Options{Book: p.book, Renewer: p.runner, Teams: cfg.Teams, People: cfg.People, Policy: cfg.Policy, GroupsOf: p.groupsOf,
 		Templates: cfg.Postmortem.Templates, Template: cfg.Postmortem.Template, Publisher: cfg.publisher(o.Log),
-		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain, Updates: cfg.Updates.desk(), Trackers: cfg.Tasks.desk()})
+		Now: time.Now, Log: o.Log, Drill: o.Drill, Severities: cfg.Hooks.Severities, Explain: explain, Updates: cfg.Updates.desk(), Trackers: cfg.Tasks.desk(), Statuses: cfg.Statuses})
 	p.rooms = bot.New(bot.Options{Desk: p.desk, MayRead: p.desk.MayRead, Log: roomLog{p.store}, Now: time.Now, Logger: o.Log})
 	p.onStop("rooms", p.rooms.Close)
 	if !o.Listen {
@@ -170,7 +171,7 @@ func (p *program) listen() error {
 		return nil
 	})
 	hosts := append([]string{p.listener.Addr().String()}, p.cfg.Hosts...)
-	if p.site, err = web.New(web.Options{Rooms: p.rooms, Pages: p.desk, Numbers: p.desk, Token: p.o.Token, Hosts: hosts, Now: time.Now, Log: p.o.Log, Drill: p.o.Drill}); err != nil {
+	if p.site, err = web.New(web.Options{Rooms: p.rooms, Pages: p.desk, Numbers: p.desk, StatusName: func(s string) string { return p.cfg.Statuses.Of(incident.Status(s)) }, Token: p.o.Token, Hosts: hosts, Now: time.Now, Log: p.o.Log, Drill: p.o.Drill}); err != nil {
 		return err
 	}
 	return p.store.SetAddress(p.Address())

@@ -160,7 +160,7 @@ func (w *writer) moment(t time.Time) Moment {
 func dataOf(r Record, d Draft) Data {
 	w, i := newWriter(r, &d), r.Incident
 	x := Data{
-		ID: escape(i.ID), Title: escape(i.Title), Severity: severity(i), Status: escape(string(i.Status)), State: w.state(),
+		ID: escape(i.ID), Title: escape(i.Title), Severity: severity(i), Status: escape(w.d.statuses.Of(i.Status)), State: w.state(),
 		Owner: escape(i.Owner), Commander: escape(i.Commander.Name), DeclaredBy: escape(i.DeclaredBy.Name),
 		Drill: i.Drill, Private: i.Private, Over: !i.Status.Open(), Zone: escape(d.Zone), Gaps: len(d.Gaps), Picture: escape(w.v.inWords()),
 		Alerts: len(w.v.alerts), Reports: len(w.v.reports), HostsFailed: len(w.v.failed()), Sections: map[string]DataSection{},
@@ -328,8 +328,8 @@ func (w *writer) dataUpdates() (all []DataUpdate) {
 		switch {
 		case c.What == "status" && pages[incident.Status(c.To)] != "":
 			status, text = pages[incident.Status(c.To)], ""
-			if rest, ok := strings.CutPrefix(e.Text, "Status: "+c.To+", was "+c.From+"."); ok && !outside {
-				text = strings.TrimSpace(rest)
+			if rest, ok := incident.StatusRest(e.Text); ok && !outside {
+				text = rest
 			}
 		case e.Kind != incident.UpdateKind || strings.TrimSpace(e.Text) == "" || t.ID != "" && !w.toOutsiders(t) || t.ID == "" && outside:
 			continue

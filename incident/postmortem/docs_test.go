@@ -27,6 +27,9 @@ func TestDocs(t *testing.T) {
 			}
 			seen[r] = true
 			for f := range r.Fields() {
+				if !f.IsExported() {
+					continue
+				}
 				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 				if !strings.Contains(doc, "`"+name+"`") {
 					t.Errorf("docs/postmortem.md does not describe %s of %s", name, r.Name())

@@ -24,7 +24,7 @@ func (d Draft) HTML() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	title := fmt.Sprintf("%s SEV%d %s: postmortem draft", d.Incident.ID, d.Incident.Severity, d.Incident.Status)
+	title := fmt.Sprintf("%s SEV%d %s: postmortem draft", d.Incident.ID, d.Incident.Severity, d.statuses.Of(d.Incident.Status))
 	var b bytes.Buffer
 	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" +
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n" +

@@ -23,6 +23,7 @@ type Record struct {
 	History  []incident.Entry  `json:"history"`
 	Updates  []incident.Update `json:"updates"` // status updates, in the order of writing
 	Zone     *time.Location    `json:"-"`       // the zone shown beside UTC; nil: UTC alone
+	Statuses incident.Names    `json:"-"`       // what people call the statuses
 	Template string            `json:"-"`       // one of BuiltIn, or of Templates; "": standard
 }
 
@@ -46,6 +47,8 @@ type Draft struct {
 	Updates  []incident.Update `json:"updates"`        // what was told, without addresses
 	Zone     string            `json:"zone,omitempty"` // the zone shown beside UTC
 	Template string            `json:"template"`       // "standard", "brief", "blog", "status-page" or an own one
+
+	statuses incident.Names
 }
 
 // Section is one section, its body in Markdown (CommonMark with tables).
@@ -138,6 +141,7 @@ func newWriter(r Record, d *Draft) *writer {
 	} else {
 		r.Zone = nil
 	}
+	d.statuses = r.Statuses
 	return &writer{d: d, zone: r.Zone, history: discreetLines(r.History), told: tell(d.Updates, d.Timeline), v: gather(r.Incident, d.Timeline)}
 }
 

@@ -162,7 +162,7 @@ func (w *writer) messaging() {
 	}
 	state := "It is over."
 	if i.Status.Open() {
-		state = "It is not over; the status is " + string(i.Status) + "."
+		state = "It is not over; the status is " + w.d.statuses.Of(i.Status) + "."
 	}
 	w.account()
 	drill := ""

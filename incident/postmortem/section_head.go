@@ -33,7 +33,7 @@ func (w *writer) header() {
 		rows = append(rows, []string{"Private", "yes: for those involved only"})
 	}
 	row("Severity", severity(i), severity(i), "said by "+i.DeclaredBy.Name, false)
-	row("Status", string(i.Status), escape(string(i.Status)), "record", true)
+	row("Status", w.d.statuses.Of(i.Status), escape(w.d.statuses.Of(i.Status)), "record", true)
 	for _, m := range i.Milestones {
 		name := strings.ToUpper(m.Kind[:1]) + m.Kind[1:]
 		row(name, incident.When(m.At), w.when(m.At)+", "+escape(why(m)), m.Source, m.Source != "said")
@@ -203,7 +203,7 @@ func (w *writer) ended() string {
 		}
 		return s + "."
 	case i.Status.Open():
-		return "It has not ended: the status is " + escape(string(i.Status)) + "."
+		return "It has not ended: the status is " + escape(w.d.statuses.Of(i.Status)) + "."
 	case w.v.firstGood.ID != "":
 		return fmt.Sprintf("Every endpoint checked good again at %s; what was done: %s.", w.when(w.v.firstGood.At), w.gap("what ended it"))
 	}

@@ -144,7 +144,7 @@ func (w *writer) detection() {
 		}
 	}
 	for _, s := range w.d.Metrics.ByStatus {
-		rows = append(rows, []string{"In status " + escape(s.Name), incident.Took(s.Took) + lasts(s)})
+		rows = append(rows, []string{"In status " + escape(w.d.statuses.Of(incident.Status(s.Name))), incident.Took(s.Took) + lasts(s)})
 	}
 	if d := w.d.Metrics.ApprovalWait; d > 0 {
 		rows = append(rows, []string{"Approval asked to decided", incident.Took(d)})
