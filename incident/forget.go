@@ -51,6 +51,7 @@ type Forgetting struct {
 type Forgotten struct {
 	Incidents int
 	Lines     int
+	IDs       []string // of these incidents
 	Also      []string // other names that somebody with one of the IDs went by; they stand in texts still
 }
 
@@ -324,6 +325,7 @@ func (b *Book) Forget(ctx context.Context, f Forgetting) (Forgotten, error) {
 		}
 		if len(lines) > 0 || record || updates > 0 {
 			out.Incidents++
+			out.IDs = append(out.IDs, idOf(num))
 		}
 		if len(lines) == 0 && record {
 			lines = []int{0} // the record alone

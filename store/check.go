@@ -8,6 +8,8 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 )
 
@@ -15,8 +17,9 @@ import (
 // bbolt trusts the pages that it maps: a foreign or damaged file can make it
 // panic, fault or write. So Open first looks whether the file is a record at
 // all (glance), and then, under the file's lock, walks every page that bbolt
-// would follow (check). Nothing here writes. Pages are read in full, so a
-// check costs about what reading the file once costs.
+// would follow (check). Nothing here writes. A file is mapped for that, where
+// the system can: of most pages a few keys are looked at, and the values not at
+// all, so that a long record opens in a moment. What cannot be mapped is read.
 
 const (
 	metaMagic   = 0xED0CDAED
@@ -134,15 +137,38 @@ func glance(path string) error {
 }
 
 // check walks the whole file of size bytes. The caller holds its lock.
-func check(r io.ReaderAt, size int64) error {
+func check(r io.ReaderAt, size int64) (err error) {
+	mem, unmap := mapped(r, size)
+	defer unmap()
+	if mem != nil { // a page that the disk cannot read is an error, and not the end of the program
+		was := debug.SetPanicOnFault(true)
+		defer func() {
+			debug.SetPanicOnFault(was)
+			if e := recover(); e != nil {
+				fault, ok := e.(runtime.Error)
+				if !ok {
+					panic(e)
+				}
+				err = damaged(fmt.Errorf("it cannot be read: %w", fault))
+			}
+		}()
+	}
+	return walk(r, mem, size)
+}
+
+// walk is check, of pages in mem where it is not nil.
+func walk(r io.ReaderAt, mem []byte, size int64) error {
 	m, err := readMeta(r)
 	if err != nil {
 		return fmt.Errorf("%w (%w); name another file, or restore a backup here", ErrNotOurs, err)
 	}
-	c := &checker{r: r, m: m, seen: map[uint64]bool{0: true, 1: true}}
+	c := &checker{r: r, mem: mem, m: m}
 	if m.pages < 4 || m.pages > uint64(size)/uint64(m.pageSize) {
 		return damaged(fmt.Errorf("the file has %d bytes, its %d pages need more", size, m.pages))
 	}
+	c.seen = make([]uint64, m.pages/64+1)
+	c.use(0)
+	c.use(1)
 	buckets, err := c.buckets()
 	if err != nil {
 		return damaged(err)
@@ -175,8 +201,16 @@ func damaged(err error) error {
 // checker walks one file.
 type checker struct {
 	r    io.ReaderAt
+	mem  []byte // the file, mapped; nil: r is read
 	m    meta
-	seen map[uint64]bool // pages in use
+	seen []uint64 // a bit for each page: it is in use
+}
+
+// use takes a page as in use; false: it was already.
+func (c *checker) use(id uint64) bool {
+	was := c.seen[id/64]
+	c.seen[id/64] |= 1 << (id % 64)
+	return was&(1<<(id%64)) == 0
 }
 
 // page reads a page with its overflow, and takes it as in use.
@@ -185,8 +219,8 @@ func (c *checker) page(id uint64) ([]byte, uint16, error) {
 	if id < 2 || id >= c.m.pages {
 		return nil, 0, fmt.Errorf("page %d is not in the file", id)
 	}
-	head := make([]byte, pageHeader)
-	if _, err := c.r.ReadAt(head, int64(id*size)); err != nil {
+	head, err := c.read(id*size, pageHeader)
+	if err != nil {
 		return nil, 0, fmt.Errorf("page %d: %w", id, err)
 	}
 	e := binary.NativeEndian
@@ -195,16 +229,26 @@ func (c *checker) page(id uint64) ([]byte, uint16, error) {
 		return nil, 0, fmt.Errorf("page %d has a wrong header", id)
 	}
 	for i := id; i <= id+more; i++ {
-		if c.seen[i] {
+		if !c.use(i) {
 			return nil, 0, fmt.Errorf("page %d is used twice", i)
 		}
-		c.seen[i] = true
 	}
-	buf := make([]byte, (more+1)*size)
-	if _, err := c.r.ReadAt(buf, int64(id*size)); err != nil {
+	flags := e.Uint16(head[8:])
+	buf, err := c.read(id*size, (more+1)*size)
+	if err != nil {
 		return nil, 0, fmt.Errorf("page %d: %w", id, err)
 	}
-	return buf, e.Uint16(head[8:]), nil
+	return buf, flags, nil
+}
+
+// read returns n bytes of the file, which the caller does not change.
+func (c *checker) read(at, n uint64) ([]byte, error) {
+	if c.mem != nil {
+		return c.mem[at : at+n : at+n], nil
+	}
+	buf := make([]byte, n)
+	_, err := c.r.ReadAt(buf, int64(at))
+	return buf, err
 }
 
 // visit is called for every element of a tree's leaves; bucket says that the
@@ -385,10 +429,9 @@ func (c *checker) freelist() error {
 	}
 	for i := range n {
 		id := e.Uint64(buf[uint64(at)+8*i:])
-		if id < 2 || id >= c.m.pages || c.seen[id] {
+		if id < 2 || id >= c.m.pages || !c.use(id) {
 			return fmt.Errorf("page %d is in the list of free pages by mistake", id)
 		}
-		c.seen[id] = true
 	}
 	return nil
 }

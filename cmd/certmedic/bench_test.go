@@ -164,12 +164,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	binary := filepath.Join(dir, "certmedic")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".") // as make build does
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	binary := buildProgram(b)
 	for b.Loop() {
 		c := exec.Command(binary, "serve", "-c", file)
 		out, err := c.StdoutPipe()

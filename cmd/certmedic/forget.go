@@ -31,7 +31,9 @@ func forgetCommand() *cobra.Command {
 		Long: `forget replaces a person's name wherever it stands: who did something, what was
 said, the rooms, the renewals, alerts, notes about chat platforms. The timelines' chain of hashes still fits, and
 certmedic verify still shows every other change. The server must be stopped.
-Backups, exported files and what chat platforms keep are not touched.`,
+What has left the record is not touched: it lists the published postmortems,
+exported action items and sent updates of those incidents, for you to look at.
+Backups, exported files and what chat platforms keep it does not know.`,
 		Example: `  certmedic forget ana --as somebody
   certmedic forget "Ana Smith" --id slack:U0ANA0001`,
 		Args: cobra.ExactArgs(1),
@@ -89,7 +91,8 @@ func forget(ctx context.Context, cfg config, f incident.Forgetting, out io.Write
 	if err != nil {
 		return err
 	}
-	done, err := incident.NewBook(s, time.Now).Forget(ctx, f)
+	book := incident.NewBook(s, time.Now)
+	done, err := book.Forget(ctx, f)
 	var rooms, renewals int
 	if err == nil {
 		rooms, err = forgetUnder(ctx, s, "room/", f, roomWords)
@@ -109,6 +112,10 @@ func forget(ctx context.Context, cfg config, f incident.Forgetting, out io.Write
 			notes += n
 		}
 	}
+	var left []incident.Left
+	if err == nil {
+		left, err = book.Left(ctx, f, done)
+	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return fmt.Errorf("%w: nothing is half written; forget again to go on", err)
 	}
@@ -123,8 +130,7 @@ func forget(ctx context.Context, cfg config, f incident.Forgetting, out io.Write
 	if len(done.Also) > 0 {
 		fmt.Fprintf(out, "The same person also went by %s, which may stand in texts: forget that too.\n", strings.Join(done.Also, ", "))
 	}
-	_, err = fmt.Fprintln(out, "Not touched: backups, exported files, the configuration, and what chat platforms keep.")
-	return err
+	return tellLeft(out, cfg, left)
 }
 
 // roomWords: every text of a message, but what is no text.

@@ -208,7 +208,7 @@ func (p *program) Run(ctx context.Context) ([]string, error) {
 	start("engine", func() ([]string, error) { return p.runner.Run(ctx) })
 	start("search", func() ([]string, error) { return nil, p.noteWords(ctx) })
 	if p.o.Watch {
-		start("rest", func() ([]string, error) { rest(ctx, restTick, freeMemory); return nil, nil })
+		start("rest", func() ([]string, error) { rest(ctx, restTick, p.freeMemory); return nil, nil })
 		start("reminders", func() ([]string, error) { return nil, p.remind(ctx) })
 		if p.cfg.Postmortem.Git.Repo != "" {
 			start("publishing", func() ([]string, error) { return nil, p.desk.WorkPublications(ctx, p.post) })

@@ -46,9 +46,10 @@ func collections() uint64 {
 	return s[0].Value.Uint64()
 }
 
-func freeMemory() {
+func (p *program) freeMemory() {
 	debug.FreeOSMemory()
 	dropProgram()
+	_ = p.store.Rest(context.Background()) // closed meanwhile, or this system cannot: then it is left
 }
 
 // thrift is the garbage collector's target for a server that mostly waits: less
