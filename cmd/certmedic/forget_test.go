@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certmedic/certmedic/commands"
+	"github.com/certmedic/certmedic/incident"
 )
 
 // TestForgetName: a name that stood in rooms, timelines and renewals is in no
@@ -54,6 +56,9 @@ func TestForgetName(t *testing.T) {
 		t.Errorf("the name is in the record's file %d times still: %q", n, around(t, cfg.Data, "quilla"))
 	}
 	if !strings.Contains(out.String(), "quilla is somebody now: 1 incidents") || strings.Contains(out.String(), " 0 messages") || strings.Contains(out.String(), " 0 records") {
+		t.Errorf("%s", out.String())
+	}
+	if !strings.Contains(out.String(), "Not touched and not known here: backups (`certmedic backup`)") {
 		t.Errorf("%s", out.String())
 	}
 	var said bytes.Buffer
@@ -105,4 +110,28 @@ func around(t *testing.T, file, word string) string {
 	b, _ := os.ReadFile(file)
 	at := bytes.Index(bytes.ToLower(b), []byte(word))
 	return string(b[max(0, at-300):min(len(b), at+100)])
+}
+
+// What left the record is told with where it is.
+func TestForgetTellsLeft(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 2, 14, 0, 0, time.UTC)
+	var out bytes.Buffer
+	err := tellLeft(&out, config{Postmortem: postmortemConfig{Git: gitConfig{Repo: "/srv/postmortems.git", Branch: "main", Folder: "postmortems"}}}, []incident.Left{
+		{Incident: "INC-7", What: incident.LeftPublished, Name: "INC-7-images", Ref: "c0ffeec0ffeec0ffee"},
+		{Incident: "INC-7", What: incident.LeftExported, Name: "T-3", Where: "github", Ref: "https://github.example/7", At: at},
+		{Incident: "INC-7", What: incident.LeftSent, Name: "U-2", Where: "page", Ref: "p31", At: at},
+		{Incident: "INC-7", What: incident.LeftSent, Name: "U-2", Where: "board"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{
+		"may stand in them still", "/srv/postmortems.git, branch main, folder postmortems", "INC-7-images, last commit c0ffeec0ffee\n",
+		"T-3 of INC-7: github, https://github.example/7, exported 2026-11-22 02:14 UTC\n", "U-2 of INC-7: to page, there p31, 2026-11-22 02:14 UTC\n", "U-2 of INC-7: to board\n",
+	} {
+		if !strings.Contains(out.String(), says) {
+			t.Errorf("%q is not in\n%s", says, out.String())
+		}
+	}
 }
