@@ -33,13 +33,13 @@ const (
 
 	// blockFull is the size in bytes from which on a block takes no further
 	// entry. A line costs the writing of its block, a search the reading of all.
-	blockFull = sieveSize + 2000
+	blockFull = sieveSize + 1200
 
 	// sieveSize is the size in bytes of a block's sieve: a bit for each two and
 	// each three bytes that stand beside each other in its words, at a place
 	// that their hash says. What has not all bits of a word does not have the
 	// word, so that a search reads the words of few blocks.
-	sieveSize = 640
+	sieveSize = 384
 
 	// maxProof is how many bytes of the evidence of one entry can be found.
 	maxProof = 1000

@@ -40,13 +40,13 @@ func BenchmarkMillion(b *testing.B) {
 		}
 		cfgs[n] = cfg
 	}
-	var total time.Duration
-	starts := 0
+	best := time.Hour // of several: the others are of the machine's other work
 	for b.Loop() {
-		total += startOnce(b, cfgs[1_000_000])
-		starts++
+		for range 3 {
+			best = min(best, startOnce(b, cfgs[1_000_000]))
+		}
 	}
-	b.ReportMetric(total.Seconds()/float64(starts), "s/start-1M")
+	b.ReportMetric(best.Seconds(), "s/start-1M")
 	if runtime.GOOS != "linux" {
 		return // resident memory is read from /proc, which Linux alone has
 	}
