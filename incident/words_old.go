@@ -127,7 +127,7 @@ func (w *oldWords) incident(num int) (whole bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r.Words == 0 || r.Words > r.Lines { // what stands there is of nobody knows when
+	if r.Words <= 0 || r.Words > r.Lines { // what stands there is of nobody knows when
 		if clear, err := w.clear(num); err != nil || !clear {
 			return false, err
 		}
