@@ -20,7 +20,7 @@ import (
 
 // soakKills is how many times TestKilledBetweenCommands kills the server; the
 // environment's CERTMEDIC_SOAK says it for a long run.
-var soakKills = flag.Int("soak-kills", 6, "how many times TestKilledBetweenCommands kills the server")
+var soakKills = flag.Int("soak-kills", 10, "how many times TestKilledBetweenCommands kills the server")
 
 // soak is one person who says random lines, and what must come of them.
 type soak struct {
