@@ -167,6 +167,12 @@ func fillModal(modal map[string]any, fields map[string]string) ([]any, string) {
 		id, v := fmt.Sprint(in["custom_id"]), fmt.Sprint(in["value"])
 		if in["value"] == nil {
 			v = ""
+			options, _ := in["options"].([]any)
+			for _, o := range options { // what is chosen already
+				if o, ok := o.(map[string]any); ok && o["default"] == true {
+					v = strings.TrimPrefix(v+","+fmt.Sprint(o["value"]), ",")
+				}
+			}
 		}
 		for k, given := range fields {
 			if k == id || strings.HasSuffix(id, ":"+k) || k == in["label"] || k == label {
@@ -190,7 +196,7 @@ func fillModal(modal map[string]any, fields map[string]string) ([]any, string) {
 			if v := value(in, r["label"]); in["type"] == float64(4) {
 				one["value"] = v
 			} else if one["values"] = []string{}; v != "" {
-				one["values"] = []string{v}
+				one["values"] = strings.Split(v, ",")
 			}
 			rows = append(rows, map[string]any{"type": 18, "id": 1, "component": one})
 			continue

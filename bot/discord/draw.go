@@ -263,7 +263,7 @@ func (m *message) links(site string, links []commands.Link) {
 
 // form adds a button that opens a form, to the last row that has room.
 func (m *message) form(f form) {
-	b := discordgo.Button{Label: f.Label, Style: discordgo.SecondaryButton, CustomID: formID(f.Verb, f.Incident)}
+	b := discordgo.Button{Label: f.Label, Style: discordgo.SecondaryButton, CustomID: formID(f.Verb, f.Incident, f.Again)}
 	if n := len(m.Components); n > 0 {
 		if row, ok := m.Components[n-1].(discordgo.ActionsRow); ok && len(row.Components) < maxRow {
 			if _, menu := row.Components[0].(discordgo.SelectMenu); !menu {

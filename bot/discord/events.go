@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -71,24 +72,25 @@ func (d *Discord) event(g *gatewaySession, p packet) {
 // record or refused, whether respond was used.
 func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respond responder, done func(answered bool)) {
 	by, no := d.who(i)
-	later := func(kind int, data func() any) {
+	later := func(what func() (kind int, data any)) {
 		if !d.link.Begin() {
 			done(false)
 			return
 		}
 		go func() {
 			defer d.link.End()
-			respond(ctx, kind, data())
+			kind, data := what()
+			respond(ctx, kind, data)
 			done(true)
 		}()
 	}
-	instant := func(kind int, data any) { later(kind, func() any { return data }) }
+	instant := func(kind int, data any) { later(func() (int, any) { return kind, data }) }
 	switch {
 	case i.Type == askPing:
 		instant(sayPong, nil)
 		return
 	case i.Type == askComplete:
-		later(sayChoices, func() any { return map[string]any{"choices": d.complete(ctx, i, by, no == nil)} })
+		later(func() (int, any) { return sayChoices, map[string]any{"choices": d.complete(ctx, i, by, no == nil)} })
 		return
 	case no != nil:
 		instant(sayMessage, whisper(say{Reply: *no}, d.o.Site))
@@ -102,7 +104,7 @@ func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respon
 	if i.Type == askForm {
 		lines, refused := d.filledLines(ctx, i, by)
 		if refused != nil {
-			instant(sayMessage, whisper(say{Reply: *refused}, d.o.Site))
+			later(func() (int, any) { return d.wrong(ctx, i, by, *refused) })
 			return
 		}
 		e.Lines = lines
@@ -151,7 +153,7 @@ func (d *Discord) decide(ctx context.Context, i interaction) (kind int, private 
 	case askForm:
 		values := map[string]string{}
 		fields(i.Data.Components, values, 0)
-		verb, incident, _ := readForm(i.Data.CustomID)
+		verb, incident, _, _ := readForm(i.Data.CustomID)
 		values["incident"] = or(incident, values["incident"])
 		if strings.Contains(values["options"], "private") {
 			values["private"] = "true"
@@ -191,12 +193,19 @@ func (d *Discord) instant(ctx context.Context, i interaction, by commands.Person
 		f, ok := d.wants(ctx, i, s, by)
 		return sayForm, f, ok
 	case askComponent:
-		if verb, incident, ok := readForm(i.Data.CustomID); ok {
-			if f, ok := d.deskForm(ctx, d.askOf(i, verb, incident, by)); ok {
+		if verb, incident, again, ok := readForm(i.Data.CustomID); ok {
+			t, ok := d.typed(ctx, again, by)
+			if !ok {
+				again = ""
+			}
+			if f, ok := d.deskForm(ctx, d.askOf(i, verb, incident, by), t.Values, again); ok {
 				return sayForm, f, true
 			}
 			if l, known := d.cmds.leaves[d.cmds.paths[verb]]; known {
-				f, ok := d.formOf(ctx, l, map[string]string{"incident": incident})
+				values := map[string]string{}
+				maps.Copy(values, t.Values)
+				values["incident"] = incident
+				f, ok := d.formOf(ctx, l, values, again)
 				return sayForm, f, ok
 			}
 		}

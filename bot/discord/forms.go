@@ -27,11 +27,12 @@ func cardForms(id string, open bool) []form {
 	if !open {
 		return nil
 	}
-	return []form{{"Post an update", "incident status", id}, {"Add a note", "incident note", id}, {"Close it", "incident close", id}}
+	return []form{{Label: "Post an update", Verb: "incident status", Incident: id}, {Label: "Add a note", Verb: "incident note", Incident: id}, {Label: "Close it", Verb: "incident close", Incident: id}}
 }
 
-// formOf is a verb's form with what is known of it already.
-func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string) (map[string]any, bool) {
+// formOf is a verb's form with what is known of it already; again is the key
+// of what was typed in it, or "".
+func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string, again string) (map[string]any, bool) {
 	incident := values["incident"]
 	var ask []commands.Param
 	for _, want := range []bool{true, false} { // what is needed comes first
@@ -45,7 +46,8 @@ func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string) 
 	if len(ask) > 1 {
 		ask = slices.DeleteFunc(ask, func(p commands.Param) bool { return p.Name == "incident" })
 	}
-	if len(ask) == 0 {
+	id := formID(l.verb.Name, incident, again)
+	if len(ask) == 0 || !fits(id) {
 		return nil, false
 	}
 	var rows []discordgo.MessageComponent
@@ -63,7 +65,7 @@ func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string) 
 	if incident != "" {
 		title += " " + incident
 	}
-	return map[string]any{"custom_id": formID(l.verb.Name, incident), "title": clip(strings.ToUpper(title[:1])+title[1:], maxTitle), "components": rows}, true
+	return map[string]any{"custom_id": id, "title": clip(strings.ToUpper(title[:1])+title[1:], maxTitle), "components": rows}, true
 }
 
 // label is a field's name for people: "Title", "Why (anyway)".
@@ -95,7 +97,7 @@ func (d *Discord) onlyOne(ctx context.Context, line string) string {
 // filled is the line that a filled form says. Words of choices may be typed in
 // any case.
 func (d *Discord) filled(i interaction) (line string, l leaf, ok bool) {
-	verb, incident, ok := readForm(i.Data.CustomID)
+	verb, incident, _, ok := readForm(i.Data.CustomID)
 	if !ok {
 		return "", l, false
 	}

@@ -3,6 +3,7 @@ package discord
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +26,9 @@ const (
 )
 
 // deskForm is the form that a line wants, or that a verb without its words is
-// asked for with. false: there is none.
-func (d *Discord) deskForm(ctx context.Context, ask commands.FormAsk) (map[string]any, bool) {
+// asked for with, with what was typed in it already and its key ("": nothing).
+// false: there is none.
+func (d *Discord) deskForm(ctx context.Context, ask commands.FormAsk, typed map[string]string, again string) (map[string]any, bool) {
 	if d.o.Forms == nil {
 		return nil, false
 	}
@@ -46,6 +48,9 @@ func (d *Discord) deskForm(ctx context.Context, ask commands.FormAsk) (map[strin
 	}
 	var rows []any
 	for _, field := range fields {
+		if v, ok := typed[field.Name]; ok {
+			field.Value = v
+		}
 		if c := fieldComponent(field); c != nil {
 			row := map[string]any{"type": labelComponent, "label": clip(or(field.Label, label(field.Param)), maxTitle), "component": c}
 			if s := strings.TrimSpace(field.Summary); s != "" {
@@ -54,8 +59,8 @@ func (d *Discord) deskForm(ctx context.Context, ask commands.FormAsk) (map[strin
 			rows = append(rows, row)
 		}
 	}
-	id := formID(ask.Verb, ask.Subject)
-	if len(rows) == 0 || len(id) > maxID {
+	id := formID(ask.Verb, ask.Subject, again)
+	if len(rows) == 0 || !fits(id) {
 		return nil, false
 	}
 	return map[string]any{"custom_id": id, "title": clip(or(f.Title, ask.Verb), maxTitle), "components": rows}, true
@@ -121,7 +126,7 @@ func (d *Discord) wants(ctx context.Context, i interaction, s said, by commands.
 		ctx, cancel := context.WithTimeout(ctx, formTime)
 		defer cancel()
 		if ask, ok := d.o.Forms.FormFor(ctx, s.line(), d.room(i.Channel), by); ok {
-			if f, ok := d.deskForm(ctx, ask); ok {
+			if f, ok := d.deskForm(ctx, ask, nil, ""); ok {
 				return f, true
 			}
 		}
@@ -132,7 +137,7 @@ func (d *Discord) wants(ctx context.Context, i interaction, s said, by commands.
 			}
 			ask.Given = s.values
 			if ask.Subject != "" || s.leaf.verb.Name != "renew approve" {
-				if f, ok := d.deskForm(ctx, ask); ok {
+				if f, ok := d.deskForm(ctx, ask, nil, ""); ok {
 					return f, true
 				}
 			}
@@ -141,13 +146,13 @@ func (d *Discord) wants(ctx context.Context, i interaction, s said, by commands.
 	if !missing {
 		return nil, false
 	}
-	return d.formOf(ctx, s.leaf, s.values)
+	return d.formOf(ctx, s.leaf, s.values, "")
 }
 
 // filledLines are the lines that a filled form stands for. refused: what is
 // wrong with it; nothing is recorded then.
 func (d *Discord) filledLines(ctx context.Context, i interaction, by commands.Person) (lines []string, refused *commands.Reply) {
-	verb, subject, ok := readForm(i.Data.CustomID)
+	verb, subject, _, ok := readForm(i.Data.CustomID)
 	if !ok {
 		r := unknownForm()
 		return nil, &r
@@ -156,14 +161,14 @@ func (d *Discord) filledLines(ctx context.Context, i interaction, by commands.Pe
 	if d.o.Forms != nil {
 		ctx, cancel := context.WithTimeout(ctx, formTime)
 		defer cancel()
-		if _, err := d.o.Forms.Form(ctx, ask); err == nil {
+		if f, err := d.o.Forms.Form(ctx, ask); err == nil {
 			values := map[string]string{}
 			fields(i.Data.Components, values, 0)
 			lines, wrong, err := d.o.Forms.FormLines(ctx, ask, values)
 			if err == nil && len(wrong) == 0 && len(lines) > 0 {
 				return lines, nil
 			}
-			r := wrongForm(verb, wrong, err)
+			r := wrongForm(f, wrong, err)
 			return nil, &r
 		}
 	}
@@ -175,20 +180,21 @@ func (d *Discord) filledLines(ctx context.Context, i interaction, by commands.Pe
 	return []string{line}, nil
 }
 
-// wrongForm says what is wrong with a filled form.
-func wrongForm(verb string, wrong map[string]string, err error) commands.Reply {
+// wrongForm says what is wrong with a filled form, field by field in its order.
+func wrongForm(f commands.Form, wrong map[string]string, err error) commands.Reply {
 	var p commands.Problem
 	if errors.As(err, &p) {
 		return commands.Reply{State: commands.StateInfo, Headline: p.Message, Problem: p}
 	}
 	text := "The form is not right yet, so nothing was done."
-	var names []string
-	for n := range wrong {
-		names = append(names, n)
+	r := commands.Reply{State: commands.StateInfo, Headline: text, Problem: commands.Problem{Code: "bad_form", Message: text, Hint: "Open it anew, or type it: /help " + f.Verb}}
+	for _, field := range f.Fields {
+		if w := wrong[field.Name]; w != "" {
+			r.Facts = append(r.Facts, commands.Fact{Name: or(field.Label, label(field.Param)), Value: w})
+			delete(wrong, field.Name)
+		}
 	}
-	slices.Sort(names)
-	r := commands.Reply{State: commands.StateInfo, Headline: text, Problem: commands.Problem{Code: "bad_form", Message: text, Hint: "Open it again, or type it: /help " + verb}}
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(wrong)) {
 		r.Facts = append(r.Facts, commands.Fact{Name: n, Value: wrong[n]})
 	}
 	return r

@@ -43,7 +43,7 @@ func (w *worker) interaction(ctx context.Context, i interaction) error {
 			return w.pinMessage(ctx, i, to, by)
 		}
 		s := d.cmds.read(i)
-		return w.request(ctx, to, commands.Request{ID: request(w.e), Text: d.undo(ctx, i, s.line()), By: by, Room: d.room(i.Channel), At: w.e.At})
+		return w.request(ctx, i, to, commands.Request{ID: request(w.e), Text: d.undo(ctx, i, s.line()), By: by, Room: d.room(i.Channel), At: w.e.At})
 	case askForm:
 		return w.lines(ctx, i, to, by)
 	case askComponent:
@@ -60,10 +60,11 @@ func (w *worker) interaction(ctx context.Context, i interaction) error {
 // refused; the last one's answer stands where the form was deferred.
 func (w *worker) lines(ctx context.Context, i interaction, to asker, by commands.Person) error {
 	room := w.d.room(i.Channel)
+	w.d.sentAgain(ctx, i, by)
 	for n, line := range w.e.Lines {
 		q := commands.Request{ID: request(w.e), Text: w.d.undo(ctx, i, line), By: by, Room: room, At: w.e.At}
 		if n == len(w.e.Lines)-1 {
-			return w.request(ctx, to, q)
+			return w.request(ctx, i, to, q)
 		}
 		q.ID += fmt.Sprintf("-%d", n+1)
 		answered := make(chan commands.Reply, 1)
@@ -73,7 +74,7 @@ func (w *worker) lines(ctx context.Context, i interaction, to asker, by commands
 			return err
 		}
 		if !reply.Problem.IsZero() {
-			return w.whisper(ctx, to, w.d.private(ctx, room, by.ID, q.ID, reply))
+			return w.whisper(ctx, to, w.refused(ctx, i, to, by, w.d.private(ctx, room, by.ID, q.ID, reply)))
 		}
 	}
 	return w.whisper(ctx, to, say{Reply: unknownForm()})
@@ -86,7 +87,7 @@ func unknownForm() commands.Reply {
 
 // request has a line answered. What the room's channel shows, the feed brings
 // there, in place of the deferral; the rest is told to the asker.
-func (w *worker) request(ctx context.Context, to asker, q commands.Request) error {
+func (w *worker) request(ctx context.Context, i interaction, to asker, q commands.Request) error {
 	d := w.d
 	a := d.remember(w.e, interaction{App: to.app, Token: to.token, Channel: to.channel, ID: to.id})
 	answered := make(chan commands.Reply, 1)
@@ -111,7 +112,19 @@ func (w *worker) request(ctx context.Context, to asker, q commands.Request) erro
 		return nil
 	}
 	d.forget(w.e)
-	return w.whisper(ctx, to, d.private(ctx, q.Room, q.By.ID, q.ID, reply))
+	return w.whisper(ctx, to, w.refused(ctx, i, to, q.By, d.private(ctx, q.Room, q.By.ID, q.ID, reply)))
+}
+
+// refused adds to the answer to a form that was refused the button that opens
+// it again.
+func (w *worker) refused(ctx context.Context, i interaction, to asker, by commands.Person, y say) say {
+	if i.Type != askForm || y.Reply.Problem.IsZero() {
+		return y
+	}
+	if f := w.d.keepForm(ctx, i, by, to.private && w.alive(to)); len(f) > 0 {
+		y.Forms, y.Reply.Problem = append(y.Forms, f...), keptHint(y.Reply.Problem)
+	}
+	return y
 }
 
 // await waits for an answer, saying that it works on it when that takes long,

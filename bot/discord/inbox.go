@@ -101,7 +101,7 @@ func (d *Discord) recover(ctx context.Context) error {
 }
 
 // sweep forgets what was done long ago.
-func (d *Discord) sweep(ctx context.Context) error { return d.in.Sweep(ctx) }
+func (d *Discord) sweep(ctx context.Context) error { return d.in.Sweep(ctx, d.sweepForms) }
 
 // remember makes a public deferral known to the feed, which answers it.
 func (d *Discord) remember(e envelope, i interaction) *ask {

@@ -192,17 +192,35 @@ type form struct {
 	Label    string `json:"label"`
 	Verb     string `json:"verb"`
 	Incident string `json:"incident,omitempty"`
+	Again    string `json:"again,omitempty"` // key of what was typed in it already (forms_again.go)
 }
 
-func formID(verb, incident string) string { return "f|" + verb + "|" + incident }
+// formID is the custom id of a form, and of the button that opens it; again
+// may be "". It may be too long for Discord, or hold what cannot be read back.
+func formID(verb, incident, again string) string {
+	id := "f|" + verb + "|" + incident
+	if again != "" {
+		id += "|" + again
+	}
+	return id
+}
 
 // readForm reads a custom id of formID; false for all others.
-func readForm(id string) (verb, incident string, ok bool) {
+func readForm(id string) (verb, incident, again string, ok bool) {
 	parts := strings.Split(id, "|")
-	if len(parts) != 3 || parts[0] != "f" || parts[1] == "" || len(id) > maxID {
-		return "", "", false
+	if len(parts) != 3 && len(parts) != 4 || parts[0] != "f" || parts[1] == "" || len(id) > maxID {
+		return "", "", "", false
 	}
-	return parts[1], parts[2], true
+	if again = readPart(parts, 3); len(parts) == 4 && !snowflake.MatchString(again) {
+		return "", "", "", false
+	}
+	return parts[1], parts[2], again, true
+}
+
+// fits reports whether a form's custom id can be sent and read back.
+func fits(id string) bool {
+	_, _, _, ok := readForm(id)
+	return ok
 }
 
 var (

@@ -143,7 +143,9 @@ func FuzzInteraction(f *testing.F) {
 		if p, ok := readPress(pressedID(i)); ok && (p.Button < 0 || p.Room == "") {
 			t.Fatalf("%+v", p)
 		}
-		_, _, _ = readForm(i.Data.CustomID)
+		if verb, incident, again, ok := readForm(i.Data.CustomID); ok && formID(verb, incident, again) != i.Data.CustomID && formID(verb, incident, again)+"|" != i.Data.CustomID {
+			t.Fatalf("%q was read as %q %q %q", i.Data.CustomID, verb, incident, again)
+		}
 		for _, m := range i.Data.Resolved.Messages {
 			_ = d.textOf(t.Context(), m)
 		}
