@@ -83,6 +83,7 @@ type Discord struct {
 	Endpoint  string        // where interactions are POSTed, signed; "": the gateway
 	Heartbeat time.Duration // what hello asks for
 	Retry     time.Duration // what an injected 429 asks to wait
+	Day       time.Duration // until sessions are counted anew, as Discord says it
 	Identify  time.Duration // who identifies sooner after another gets op 9; 0: nobody does
 
 	t        testing.TB
@@ -113,6 +114,7 @@ type Discord struct {
 	invalid  int // 401, 403 and 429 that were answered
 	down     bool
 	revoked  bool
+	token    string // the bot's
 	gate     discordGate
 }
 
@@ -122,6 +124,7 @@ type Discord struct {
 func NewDiscord(t testing.TB) *Discord {
 	t.Helper()
 	f := &Discord{
+		token: DiscordToken, Day: 24 * time.Hour,
 		Heartbeat: 41250 * time.Millisecond, Retry: 50 * time.Millisecond,
 		t: t, contract: loadDiscordContract(t), key: ed25519.NewKeyFromSeed([]byte("certmedic's fake discord, 32 byte")[:32]), quit: make(chan struct{}),
 		clock: time.Now, users: map[string]*discordUser{}, channels: map[string]*DiscordChannel{}, commands: map[string][]map[string]any{},

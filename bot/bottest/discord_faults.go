@@ -87,6 +87,23 @@ func (f *Discord) Revoke(revoked bool) {
 	}
 }
 
+// Reset gives the bot another token, as the portal's button does: the old one
+// is refused, and the sessions that were begun with it are closed.
+func (f *Discord) Reset(token string) {
+	f.mu.Lock()
+	f.token = token
+	f.mu.Unlock()
+	f.CloseSockets(4004)
+	f.Expire()
+}
+
+// Started says how many sessions the bot has begun today.
+func (f *Discord) Started(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gate.identifies = n
+}
+
 func (f *Discord) fault(c *discordAsked) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -77,12 +77,15 @@ type discordConn struct {
 	once     sync.Once
 }
 
+// discordStarts is how many sessions may be begun in a day.
+const discordStarts = 1000
+
 func (f *Discord) getGateway(*discordAsked) (any, *discordError) {
 	return map[string]any{"url": f.GatewayURL()}, nil
 }
 
 func (f *Discord) getGatewayBot(*discordAsked) (any, *discordError) {
-	return map[string]any{"url": f.GatewayURL(), "shards": 1, "session_start_limit": map[string]any{"total": 1000, "remaining": max(0, 1000-f.gate.identifies), "reset_after": 86400000, "max_concurrency": 1}}, nil
+	return map[string]any{"url": f.GatewayURL(), "shards": 1, "session_start_limit": map[string]any{"total": discordStarts, "remaining": max(0, discordStarts-f.gate.identifies), "reset_after": f.Day.Milliseconds(), "max_concurrency": 1}}, nil
 }
 
 // socket is one connection to the gateway.
@@ -217,11 +220,14 @@ func (f *Discord) identify(c *discordConn, data json.RawMessage) (int, string) {
 		f.breach("identify: %v", err)
 		return 4002, "Decode error."
 	}
-	f.gate.identifies++
+	if f.gate.identifies++; f.gate.identifies > discordStarts {
+		f.token = "reset-" + randomHex() // as Discord does
+		return 4004, "Authentication failed."
+	}
 	switch {
 	case c.session != nil:
 		return 4005, "Already authenticated."
-	case f.revoked || strings.TrimPrefix(in.Token, "Bot ") != DiscordToken:
+	case f.revoked || strings.TrimPrefix(in.Token, "Bot ") != f.token:
 		return 4004, "Authentication failed."
 	case in.Intents == nil || *in.Intents < 0 || *in.Intents&^intentKnown != 0:
 		return 4013, "Invalid intent(s)."
@@ -291,7 +297,7 @@ func (f *Discord) resume(c *discordConn, data json.RawMessage) (int, string) {
 		return 4002, "Decode error."
 	}
 	f.gate.resumes++
-	if f.revoked || strings.TrimPrefix(in.Token, "Bot ") != DiscordToken {
+	if f.revoked || strings.TrimPrefix(in.Token, "Bot ") != f.token {
 		return 4004, "Authentication failed."
 	}
 	if all, code := f.second(c); all {

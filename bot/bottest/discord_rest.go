@@ -172,7 +172,7 @@ func (f *Discord) authorized(c *discordAsked) *discordError {
 	if c.open() {
 		return nil
 	}
-	if f.revoked || c.auth != "Bot "+DiscordToken {
+	if f.revoked || c.auth != "Bot "+f.token {
 		return &discordError{Status: 401, Code: 0, Message: "401: Unauthorized"}
 	}
 	if id := c.Vars["application_id"]; id != "" && id != DiscordApp {

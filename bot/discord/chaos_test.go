@@ -18,9 +18,13 @@ import (
 
 func (st *stand) post(t testing.TB, room, headline string) {
 	t.Helper()
-	if err := st.rooms.Post(context.Background(), commands.Post{Room: room, Reply: commands.Reply{State: commands.StateWarning, Headline: headline, Public: true}}); err != nil {
+	if err := st.rooms.Post(context.Background(), alertPost(room, headline)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func alertPost(room, headline string) commands.Post {
+	return commands.Post{Room: room, Reply: commands.Reply{State: commands.StateWarning, Headline: headline, Public: true}}
 }
 
 // alive types a command and waits for its answer: the way in and out is open.
@@ -92,6 +96,19 @@ func TestGatewayFaults(t *testing.T) {
 	f.Drop()
 	f.Drop()
 	back("dropped twice")
+}
+
+// TestNoBeatWaitedFor: another connection is made at once, however long it is
+// until the next heartbeat.
+func TestNoBeatWaitedFor(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewDiscord(t)
+	f.Heartbeat = time.Hour
+	st := start(t, f, nil, Options{Beat: time.Hour}).up(t)
+	for n, fail := range []func(){f.Reconnect, f.Drop, func() { f.Invalidate(false) }} {
+		fail()
+		st.alive(t, fmt.Sprint("back-", n))
+	}
 }
 
 // TestNothingMissedByResume: what was asked while the connection was broken

@@ -50,32 +50,38 @@ type Options struct {
 	// it was; without it only those that Incidents tells of are known.
 	Private func(ctx context.Context, id string) (bool, error)
 
-	Mode      string   // Gateway or HTTP
-	Guild     string   // id of the server; "": the main channel's, and commands are registered for all servers
-	Channel   string   // id of the channel that is the room "main"
-	Category  string   // id of the category that incidents' channels are made in; "": the main channel's
-	Place     string   // Channel or Thread
-	Archive   bool     // places of ended incidents are locked and archived
-	Content   bool     // the bot has the privileged intent MESSAGE_CONTENT: reactions and edits can be read
-	Emoji     []string // reactions that put a message on the timeline; default: the pushpin
-	APIURL    string   // "": Discord's own
-	Token     string   // the bot's
-	PublicKey string   // the application's Ed25519 key in hex, for HTTP
-	Site      string   // where the pages are, for links; "": no links
+	Mode      string                 // Gateway or HTTP
+	Guild     string                 // id of the server; "": the main channel's, and commands are registered for all servers
+	Channel   string                 // id of the channel that is the room "main"
+	Category  string                 // id of the category that incidents' channels are made in; "": the main channel's
+	Place     string                 // Channel or Thread
+	Archive   bool                   // places of ended incidents are locked and archived
+	Content   bool                   // the bot has the privileged intent MESSAGE_CONTENT: reactions and edits can be read
+	Emoji     []string               // reactions that put a message on the timeline; default: the pushpin
+	APIURL    string                 // "": Discord's own
+	Token     string                 // the bot's
+	Secret    func() (string, error) // reads the token anew, when Discord refuses the one that there is; nil: it stays
+	PublicKey string                 // the application's Ed25519 key in hex, for HTTP
+	Site      string                 // where the pages are, for links; "": no links
 	Now       func() time.Time
 	Log       *slog.Logger
 
 	Verbs  []commands.Verb                    // nil: commands.Verbs()
 	Params func(verb string) []commands.Param // nil: commands.ParamsOf
 
+	// With the defaults people are heard again in less than 30 s: a connection
+	// that went silent is noticed in Beat + Ack = 15 s; the next one is tried
+	// after Retry = 1 s, given up after Connect = 10 s when it says no hello, and
+	// tried again 2 s later: 28 s in all. Alone, each takes less (BenchmarkBack).
 	Answer       time.Duration // "Working on it" after this long; default 1.5 s
 	TokenLife    time.Duration // so long an interaction is answered by its token; default 14 min
 	ArchiveAfter time.Duration // after the end of an incident; default 1 h
 	Every        time.Duration // between messages of a channel; default 1 s
 	Edits        time.Duration // between edits of a message; default 2 s
 	Retry        time.Duration // first pause after a failure; default 1 s, doubled up to 20 times that
-	Connect      time.Duration // a connection must be there after this long; default 15 s
+	Connect      time.Duration // a connection must be there after this long; default 10 s
 	Beat         time.Duration // at most this long between heartbeats; default 10 s, so that a dead connection is noticed sooner than Discord asks
+	Ack          time.Duration // a heartbeat is answered in this time; default 5 s, at most Beat
 }
 
 // Status is how it stands with Discord.
@@ -142,7 +148,7 @@ func New(o Options) (*Discord, error) {
 		o.Emoji = []string{"📌"}
 	}
 	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.TokenLife: 14 * time.Minute, &o.ArchiveAfter: time.Hour,
-		&o.Retry: time.Second, &o.Connect: 15 * time.Second, &o.Beat: 10 * time.Second} {
+		&o.Retry: time.Second, &o.Connect: 10 * time.Second, &o.Beat: 10 * time.Second, &o.Ack: 5 * time.Second} {
 		if *d <= 0 {
 			*d = def
 		}
@@ -156,6 +162,7 @@ func New(o Options) (*Discord, error) {
 	d.link = bot.NewLink(bot.LinkOptions{Name: "discord", Now: o.Now, Log: o.Log, Retry: o.Retry, Most: 20, Words: words, Asked: toWait})
 	d.ready = d.link.Ready()
 	d.api = newAPI(o.APIURL, o.Token, 12*time.Second, time.Now)
+	d.api.secret = o.Secret
 	d.out = bot.NewOutbox(bot.OutboxOptions{Notes: o.Notes, Sender: d, Now: o.Now, Log: o.Log, Every: o.Every, Burst: 4, Edits: o.Edits, Retry: o.Retry})
 	d.in = d.link.Inbox(o.Notes)
 	d.channels = bot.NewChannels[channel](bot.ChannelsOptions{Link: d.link, Notes: o.Notes, Out: d.out, Main: o.Channel, Incidents: o.Incidents, Private: o.Private})

@@ -47,6 +47,9 @@ type gatewaySession struct {
 	id, url string
 	seq     int64
 	bare    bool // without the privileged intent: Discord has refused it
+
+	token string    // that the connection was begun with
+	begun time.Time // when a session was last begun
 }
 
 func (g *gatewaySession) forget() { g.id, g.url, g.seq = "", "", 0 }
@@ -86,12 +89,17 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 	at := g.url
 	if g.id == "" || at == "" {
 		var answer struct {
-			URL string `json:"url"`
+			URL   string     `json:"url"`
+			Limit startLimit `json:"session_start_limit"`
 		}
 		if err := d.api.call(begin, http.MethodGet, "gateway/bot", nil, &answer); err != nil {
 			return false, err
 		}
-		at = answer.URL
+		if at = answer.URL; g.id == "" {
+			if err := answer.Limit.spare(d.o.Now().Sub(g.begun)); err != nil {
+				return false, err
+			}
+		}
 	}
 	u, err := url.Parse(at)
 	if err != nil || u.Scheme != "wss" && u.Scheme != "ws" {
@@ -112,8 +120,11 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 	}
 	w := &wire{c: c}
 	var parts sync.WaitGroup
-	defer parts.Wait()
-	defer w.close()
+	defer func() {
+		cancel(nil) // or the next heartbeat would be waited for
+		w.close()
+		parts.Wait()
+	}()
 	defer context.AfterFunc(ctx, w.close)()
 	// Hello and ready have to come in time, whatever else is said meanwhile.
 	watch := time.AfterFunc(d.o.Connect, func() { cancel(errors.New("the gateway does not say that it is ready")) })
@@ -141,7 +152,7 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 			}
 			every := min(time.Duration(hello.Interval)*time.Millisecond, d.o.Beat)
 			w.beating = true
-			parts.Go(func() { w.beat(ctx, every, cancel) })
+			parts.Go(func() { w.beat(ctx, every, min(d.o.Ack, every), cancel) })
 			if err := d.introduce(w, g); err != nil {
 				return held, err
 			}
@@ -184,15 +195,17 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 
 // introduce resumes the session, or begins one.
 func (d *Discord) introduce(w *wire, g *gatewaySession) error {
+	g.token = d.api.current()
 	if g.id != "" {
 		w.seen(g.seq)
-		return w.send(opResume, map[string]any{"token": d.o.Token, "session_id": g.id, "seq": g.seq})
+		return w.send(opResume, map[string]any{"token": g.token, "session_id": g.id, "seq": g.seq})
 	}
 	intents := discordgo.IntentsGuilds | discordgo.IntentsGuildMessageReactions | discordgo.IntentsGuildMessages // of the words only those that mention us
 	if d.o.Content && !g.bare && d.o.Pins != nil {
 		intents |= discordgo.IntentMessageContent
 	}
-	return w.send(opIdentify, map[string]any{"token": d.o.Token, "intents": int(intents),
+	g.begun = d.o.Now()
+	return w.send(opIdentify, map[string]any{"token": g.token, "intents": int(intents),
 		"properties": map[string]string{"os": runtime.GOOS, "browser": "certmedic", "device": "certmedic"}})
 }
 
@@ -208,7 +221,10 @@ func (d *Discord) ended(g *gatewaySession, err error) error {
 		g.forget()
 	case 4004:
 		g.forget()
-		return errors.New("the gateway refuses the bot's token: reset it in the developer portal and set the new one")
+		if d.api.renew(g.token) {
+			return nil
+		}
+		return errors.New("the gateway refuses the bot's token: " + newToken)
 	case 4014:
 		g.forget()
 		if !g.bare && d.o.Content {
@@ -228,10 +244,10 @@ type wire struct {
 	c       *websocket.Conn
 	beating bool // read by the reader alone
 
-	mu      sync.Mutex
-	seq     int64
-	waiting bool // a heartbeat is not answered yet
-	once    sync.Once
+	mu   sync.Mutex
+	seq  int64
+	late *time.Timer // ends the connection when a heartbeat is not answered; nil: all are
+	once sync.Once
 }
 
 func (w *wire) send(op int, data any) error {
@@ -253,8 +269,11 @@ func (w *wire) seen(seq int64) {
 
 func (w *wire) acked() {
 	w.mu.Lock()
-	w.waiting = false
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	if w.late != nil {
+		w.late.Stop()
+		w.late = nil
+	}
 }
 
 func (w *wire) heartbeat() error {
@@ -267,9 +286,9 @@ func (w *wire) heartbeat() error {
 	return w.send(opHeartbeat, seq)
 }
 
-// beat sends heartbeats; one that is not answered before the next ends the
-// connection.
-func (w *wire) beat(ctx context.Context, every time.Duration, end context.CancelCauseFunc) {
+// beat sends heartbeats; one that is not answered in time ends the connection.
+func (w *wire) beat(ctx context.Context, every, within time.Duration, end context.CancelCauseFunc) {
+	defer w.acked()
 	t := time.NewTimer(time.Duration(rand.Float64() * float64(every)))
 	defer t.Stop()
 	for {
@@ -279,13 +298,10 @@ func (w *wire) beat(ctx context.Context, every time.Duration, end context.Cancel
 		case <-t.C:
 		}
 		w.mu.Lock()
-		late := w.waiting
-		w.waiting = true
-		w.mu.Unlock()
-		if late {
-			end(errors.New("the gateway does not answer heartbeats"))
-			return
+		if w.late == nil {
+			w.late = time.AfterFunc(within, func() { end(errors.New("the gateway does not answer heartbeats")) })
 		}
+		w.mu.Unlock()
 		if err := w.heartbeat(); err != nil {
 			end(fmt.Errorf("the gateway's connection broke: %w", err))
 			return

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
@@ -53,9 +54,13 @@ type limited struct {
 	after time.Duration
 	all   bool
 	code  int
+	why   string // what is told instead of Discord's request to wait
 }
 
 func (l *limited) Error() string {
+	if l.why != "" {
+		return l.why
+	}
 	return fmt.Sprintf("Discord asks to wait for %s", l.after.Round(time.Millisecond))
 }
 
@@ -70,8 +75,11 @@ func (d *down) Error() string { return fmt.Sprintf("Discord answers %d", d.statu
 // ever; our transport paces instead, knows errors without a body, and calls
 // API version 10 where the library has 9.
 type api struct {
-	token  string
 	client *http.Client
+	secret func() (string, error) // reads the token anew; nil: it stays
+
+	mu    sync.Mutex
+	token string
 }
 
 func newAPI(base, token string, timeout time.Duration, now func() time.Time) *api {
@@ -81,13 +89,51 @@ func newAPI(base, token string, timeout time.Duration, now func() time.Time) *ap
 	return &api{token: token, client: &http.Client{Timeout: timeout, Transport: &transport{base: strings.TrimSuffix(base, "/"), limits: newLimits(now), next: http.DefaultTransport}}}
 }
 
-func (a *api) session() *discordgo.Session {
-	return &discordgo.Session{Token: "Bot " + a.token, UserAgent: userAgent, Client: a.client, Ratelimiter: discordgo.NewRatelimiter()}
+func (a *api) session(token string) *discordgo.Session {
+	return &discordgo.Session{Token: "Bot " + token, UserAgent: userAgent, Client: a.client, Ratelimiter: discordgo.NewRatelimiter()}
+}
+
+// current is the token to be used now.
+func (a *api) current() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.token
+}
+
+// renew reads the token anew when Discord refuses one; true: there is another.
+func (a *api) renew(refused string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.token != refused {
+		return true
+	}
+	if a.secret == nil {
+		return false
+	}
+	t, err := a.secret()
+	t = strings.TrimPrefix(t, "Bot ")
+	if err != nil || t == "" || t == refused {
+		return false
+	}
+	a.token = t
+	return true
+}
+
+// do makes a request, once more when its token was refused and there is another.
+func (a *api) do(request func(*discordgo.Session) ([]byte, error)) ([]byte, error) {
+	token := a.current()
+	b, err := request(a.session(token))
+	if status(err) == http.StatusUnauthorized && code(err) != badWebhookToken && a.renew(token) {
+		b, err = request(a.session(a.current()))
+	}
+	return b, err
 }
 
 // call sends body (nil: none) as JSON and reads the answer into out (nil: not read).
 func (a *api) call(ctx context.Context, method, path string, body, out any) error {
-	b, err := a.session().RequestWithBucketID(method, discordgo.EndpointAPI+path, body, path, discordgo.WithContext(ctx))
+	b, err := a.do(func(s *discordgo.Session) ([]byte, error) {
+		return s.RequestWithBucketID(method, discordgo.EndpointAPI+path, body, path, discordgo.WithContext(ctx))
+	})
 	if err != nil {
 		return noURL(err)
 	}
@@ -113,7 +159,9 @@ func (a *api) upload(ctx context.Context, method, path string, body any, files [
 	if err != nil {
 		return err
 	}
-	b, err := a.session().RequestRaw(method, discordgo.EndpointAPI+path, kind, form, path, 0, discordgo.WithContext(ctx))
+	b, err := a.do(func(s *discordgo.Session) ([]byte, error) {
+		return s.RequestRaw(method, discordgo.EndpointAPI+path, kind, form, path, 0, discordgo.WithContext(ctx))
+	})
 	if err != nil || out == nil {
 		return noURL(err)
 	}
@@ -232,13 +280,16 @@ func dead(err error) bool {
 	return status(err) == http.StatusUnauthorized || status(err) == http.StatusNotFound
 }
 
+// newToken is what to do when the bot's token is refused.
+const newToken = "reset the token in the developer portal, and write the new one into the file that DISCORD_BOT_TOKEN_FILE names, which is read again by itself; the variable DISCORD_BOT_TOKEN needs a restart"
+
 var next = map[int]string{
 	unknownChannel:          "the channel is not there any more, or its id is wrong: correct chat.discord.channel",
 	missingAccess:           "let the bot see the channel (and the category of incidents)",
 	missingPermissions:      "give the bot's role the permissions of `certmedic discord invite`",
 	tooManyChannels:         "the server has 500 channels: delete old ones, or set chat.discord.place: thread",
 	tooManyPins:             "the channel has 250 pins",
-	http.StatusUnauthorized: "reset the token in the developer portal and set the new one",
+	http.StatusUnauthorized: newToken,
 }
 
 // words is an error for people: no token, no request, no URL.
