@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -20,6 +21,14 @@ const completeTime = 80 * time.Millisecond
 // titled is what completion shows of an incident.
 type titled struct {
 	id, text string
+	find     string // text in lower case
+}
+
+// known are the incidents that completion offers: open ones, then those that
+// ended, newest first. It is not changed once it is made.
+type known struct {
+	all  []titled
+	text map[string]string // by id
 }
 
 // choice is one offer.
@@ -30,15 +39,30 @@ type choice struct {
 
 // know keeps the incidents that completion offers; private ones it does not.
 func (d *Discord) know(is []bot.Incident) {
-	var all []titled
-	for _, i := range is {
-		if !i.Private {
-			all = append(all, titled{i.ID, i.ID + " " + oneLine(bot.Clean(or(i.Title, i.Topic)))})
+	is = slices.DeleteFunc(slices.Clone(is), func(i bot.Incident) bool { return i.Private })
+	slices.SortStableFunc(is, func(a, b bot.Incident) int {
+		switch {
+		case a.Open && !b.Open:
+			return -1
+		case b.Open && !a.Open:
+			return 1
 		}
+		return cmp.Or(cmp.Compare(len(b.ID), len(a.ID)), strings.Compare(b.ID, a.ID))
+	})
+	k := &known{text: map[string]string{}}
+	for _, i := range is {
+		text := i.ID + " " + oneLine(bot.Clean(or(i.Title, i.Topic)))
+		k.all, k.text[i.ID] = append(k.all, titled{i.ID, text, strings.ToLower(text)}), text
 	}
 	d.mu.Lock()
-	d.titles = all
+	d.titles = k
 	d.mu.Unlock()
+}
+
+func (d *Discord) titled() *known {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.titles
 }
 
 // complete offers values of the option being typed.
@@ -50,12 +74,7 @@ func (d *Discord) complete(ctx context.Context, i interaction, by commands.Perso
 	if n >= 0 && allowed && d.o.Rooms.MayLook(ctx, by.ID) {
 		values = d.offers(ctx, s.leaf.verb.Name, s.leaf.params[n], typed, d.room(i.Channel))
 	}
-	titles := map[string]string{}
-	d.mu.Lock()
-	for _, t := range d.titles {
-		titles[t.id] = t.text
-	}
-	d.mu.Unlock()
+	titles := d.titled().text
 	var out []choice
 	for _, v := range values {
 		if len(out) < maxChoices && v != "" && len([]rune(v)) <= 100 {
@@ -97,10 +116,12 @@ func (d *Discord) offers(ctx context.Context, verb string, p commands.Param, typ
 		return d.ask(ctx, "/incident lead ", typed, room, isNoIncident)
 	case p.Kind == commands.ParamIncident:
 		all := d.ask(ctx, "/incident show ", typed, room, nil)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for _, t := range d.titles { // ended ones, and those whose title has the words
-			if !slices.Contains(all, t.id) && strings.Contains(strings.ToLower(t.text), strings.ToLower(typed)) {
+		typed = strings.ToLower(typed)
+		for _, t := range d.titled().all { // ended ones, and those whose title has the words
+			if len(all) >= maxChoices {
+				break
+			}
+			if strings.Contains(t.find, typed) && !slices.Contains(all, t.id) {
 				all = append(all, t.id)
 			}
 		}

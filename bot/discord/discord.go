@@ -115,7 +115,7 @@ type Discord struct {
 	people  map[string]member
 	asks    map[string]*ask
 	unsaid  map[string]bool   // tokens whose "thinking" was taken away
-	titles  []titled          // incidents, for completion
+	titles  *known            // incidents, for completion
 	directs map[string]string // channels of direct messages by user
 }
 
@@ -154,7 +154,7 @@ func New(o Options) (*Discord, error) {
 		}
 	}
 	d := &Discord{o: o, key: key, roles: map[string]string{},
-		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, directs: map[string]string{}}
+		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, directs: map[string]string{}, titles: &known{}}
 	var err error
 	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {
 		return nil, err

@@ -281,6 +281,26 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// TestKnown: open incidents are offered before those that ended, these newest
+// first, private ones never, and no more than Discord shows.
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	st, _ := real(t, Options{})
+	var all []bot.Incident
+	for n := range 60 {
+		all = append(all, bot.Incident{ID: fmt.Sprint("INC-", n+40), Title: "images", Open: n == 3, Private: n == 59})
+	}
+	st.know(all)
+	a := st.f.Complete("ana", main, "incident show", "incident", "Images", nil)
+	if !a.OK() {
+		t.Fatal(a.Refused)
+	}
+	_, values := a.Choices()
+	if len(values) != maxChoices || !slices.Equal(values[:3], []string{"INC-43", "INC-98", "INC-97"}) {
+		t.Errorf("%d: %q", len(values), values)
+	}
+}
+
 // pins are Pins that write down what they are told.
 type pins struct {
 	mu  sync.Mutex
