@@ -22,6 +22,7 @@ func TestEscape(t *testing.T) {
 		"@everyone <@1> <#2>":        "\\@\u200beveryone \\<\\@\u200b1\\> \\<#2\\>",
 		"[a](https://evil.example)":  `\[a\](https:\/\/evil.example)`,
 		"a\u202eb\x00c":              "abc",
+		"join discord.gg/abc":        `join discord.gg\/abc`,
 		`\*`:                         `\\\*`,
 	} {
 		if got := escape(in); got != want {

@@ -18,6 +18,9 @@ const active = "\\*_~`|<>[]@"
 // small text, quotes.
 var lineStart = regexp.MustCompile(`(?m)^([ \t]*)([#+>-]|\d+[.)])`)
 
+// inviteRE finds invitations, which are drawn as such without "https" too.
+var inviteRE = regexp.MustCompile(`(?i)(discord(?:app)?\.(?:gg|com|new|gifts?))/`)
+
 // escape makes a text mean itself: nothing in it formats, links or mentions.
 // A backslash goes before what is active; after @ a space of no width too, so
 // that no name follows it.
@@ -38,6 +41,7 @@ func escape(s string) string {
 		}
 	}
 	s = strings.ReplaceAll(b.String(), "://", `:\/\/`)
+	s = inviteRE.ReplaceAllString(s, `$1\/`)
 	return lineStart.ReplaceAllStringFunc(s, func(m string) string {
 		return m[:len(m)-1] + `\` + m[len(m)-1:]
 	})

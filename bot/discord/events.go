@@ -90,10 +90,18 @@ func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respon
 		instant(sayPong, nil)
 		return
 	case i.Type == askComplete:
-		later(func() (int, any) { return sayChoices, map[string]any{"choices": d.complete(ctx, i, by, no == nil)} })
+		later(func() (int, any) {
+			return sayChoices, map[string]any{"choices": d.complete(ctx, i, by, no == nil && d.settled())}
+		})
 		return
 	case no != nil:
 		instant(sayMessage, whisper(say{Reply: *no}, d.o.Site))
+		return
+	case !d.settled() && i.Type == askForm:
+		later(func() (int, any) { return d.wrong(ctx, i, by, starting()) })
+		return
+	case !d.settled():
+		instant(sayMessage, whisper(say{Reply: starting()}, ""))
 		return
 	}
 	if kind, data, ok := d.instant(ctx, i, by); ok {

@@ -20,12 +20,12 @@ const maxBody = 1 << 20
 const bodyTime = 3 * time.Second
 
 // ServeHTTP takes an interaction. Whatever is not signed by Discord, or not
-// lately, is answered 401.
+// lately, or was taken already, is answered 401.
 func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		http.Error(w, "the body is too long or was cut", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the body is too long or was cut", http.StatusUnauthorized)
 		return
 	}
 	if err := verify(d.key, r.Header, body, d.o.Now()); err != nil {
@@ -36,6 +36,11 @@ func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i, err := readInteraction(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if i.Type != askPing && !d.seen.first(r.Header.Get("X-Signature-Ed25519"), d.o.Now()) {
+		d.o.Log.Warn("discord: a request is refused", "error", errReplayed)
+		http.Error(w, errReplayed.Error(), http.StatusUnauthorized)
 		return
 	}
 	ended := make(chan bool, 1)

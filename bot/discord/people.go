@@ -39,6 +39,20 @@ func (d *Discord) who(i interaction) (by commands.Person, no *commands.Reply) {
 	return d.person(i.Member.User, i.Member.Roles), nil
 }
 
+// settled reports whether it is known which server is ours. Before that nobody
+// can be told from a stranger.
+func (d *Discord) settled() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return or(d.o.Guild, d.guild) != ""
+}
+
+// starting is what somebody is told whose press cannot be judged yet.
+func starting() commands.Reply {
+	text := "certmedic is starting, so nothing was done."
+	return commands.Reply{State: commands.StateInfo, Headline: text, Problem: commands.Problem{Code: "starting", Message: text, Hint: "Do it again in a moment."}}
+}
+
 // guest is the polite refusal.
 func guest() *commands.Reply {
 	text := "certmedic works for members of its own server only."

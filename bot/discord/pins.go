@@ -244,8 +244,25 @@ func (d *Discord) reacted(ctx context.Context, e envelope, n chatNews) error {
 	return nil
 }
 
+// asideEvery is how often something is said aside in a channel, at most: a
+// flood of reactions is no flood of answers.
+const asideEvery = time.Minute
+
 // aside says something short in a channel; where that is not allowed, nothing.
 func (d *Discord) aside(ctx context.Context, channel, text string) error {
+	now := d.o.Now()
+	d.mu.Lock()
+	lately := now.Sub(d.asides[channel]) < asideEvery
+	if len(d.asides) > mostPeople {
+		clear(d.asides)
+	}
+	if !lately {
+		d.asides[channel] = now
+	}
+	d.mu.Unlock()
+	if lately {
+		return nil
+	}
 	err := d.api.call(ctx, http.MethodPost, "channels/"+channel+"/messages", newMessage("-# "+fit(escape(oneLine(text)), 500)), nil)
 	if code(err) != 0 && !limitedBy(err) {
 		return nil

@@ -105,7 +105,8 @@ func (d *Discord) create(ctx context.Context, i bot.Incident, c channel) (channe
 	return c, d.channels.Keep(ctx, i.ID, c)
 }
 
-func topic(s string) string { return clip(oneLine(bot.Clean(s)), 1000) }
+// topic is a channel's topic: Markdown, as messages are.
+func topic(s string) string { return fit(escape(oneLine(s)), 1000) }
 
 // overwrites of a private place: nobody sees it but the bot and these people.
 func (d *Discord) overwrites(users []string) []overwrite {

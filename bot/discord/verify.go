@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,32 @@ var (
 	errUnsigned = errors.New("the signature headers are missing or no signature")
 	errStale    = errors.New("the signature is older than five minutes")
 	errForged   = errors.New("the signature is not Discord's")
+	errReplayed = errors.New("the signed request was taken before")
 )
+
+// seen are the signatures that were taken, for as long as they are good. What
+// fills it is signed by Discord.
+type seen struct {
+	mu       sync.Mutex
+	since    time.Time // of now
+	now, old map[string]bool
+}
+
+// first reports whether a signature was not taken before, and takes it. A PING
+// has none of its own: two in a second may be the same.
+func (s *seen) first(sig string, at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := at.Sub(s.since); d > 2*window || d < -window {
+		s.old, s.now, s.since = s.now, map[string]bool{}, at
+	}
+	sig = strings.ToLower(sig)
+	if s.now[sig] || s.old[sig] {
+		return false
+	}
+	s.now[sig] = true
+	return true
+}
 
 // readKey reads the application's public key.
 func readKey(s string) (ed25519.PublicKey, error) {

@@ -70,6 +70,10 @@ func (w *worker) whisper(ctx context.Context, to asker, y say) error {
 		var err error
 		if to.private {
 			err = d.api.upload(ctx, http.MethodPatch, to.original(), m, files, nil)
+			if code(err) == unknownMessage { // its person has dismissed it: the answer is for them alone all the same
+				m.Flags = flagEphemeral
+				err = d.api.upload(ctx, http.MethodPost, "webhooks/"+to.app+"/"+to.token, m, files, nil)
+			}
 		} else {
 			if err = w.unsay(ctx, to); err == nil {
 				m.Flags = flagEphemeral
