@@ -115,10 +115,11 @@ type Discord struct {
 	in      *bot.Inbox
 	people  map[string]member
 	asks    map[string]*ask
-	unsaid  map[string]bool      // tokens whose "thinking" was taken away
-	titles  *known               // incidents, for completion
-	asides  map[string]time.Time // when something was said aside in a channel
-	directs map[string]string    // channels of direct messages by user
+	unsaid  map[string]bool          // tokens whose "thinking" was taken away
+	titles  *known                   // incidents, for completion
+	asides  map[string]time.Time     // when something was said aside in a channel
+	holds   map[string]chan struct{} // by token: closed when "Working on it" was sent; nil: the answer was
+	directs map[string]string        // channels of direct messages by user
 }
 
 // New makes the adapter. It does not speak to Discord yet.
@@ -156,7 +157,7 @@ func New(o Options) (*Discord, error) {
 		}
 	}
 	d := &Discord{o: o, key: key, roles: map[string]string{},
-		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, asides: map[string]time.Time{}, directs: map[string]string{}, titles: &known{}}
+		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, asides: map[string]time.Time{}, holds: map[string]chan struct{}{}, directs: map[string]string{}, titles: &known{}}
 	var err error
 	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {
 		return nil, err

@@ -153,6 +153,7 @@ func (d *Discord) answer(ctx context.Context, y say) (place string, err error) {
 	if y.Token == "" || d.o.Now().Sub(y.Asked) > d.o.TokenLife {
 		return "", nil
 	}
+	d.answering(ctx, y.Token)
 	m, _ := d.drawing(y)
 	var made struct {
 		ID      string `json:"id"`

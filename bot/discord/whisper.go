@@ -35,11 +35,56 @@ func (w *worker) alive(to asker) bool {
 
 // hold shows that it is worked on; that it cannot be shown harms nothing.
 func (w *worker) hold(ctx context.Context, to asker, text string) {
+	over, ok := w.d.holding(to.token)
+	if !ok {
+		return
+	}
+	defer over()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	y := say{Reply: commands.Reply{State: commands.StateRunning, Headline: text}}
 	if err := w.d.api.call(ctx, http.MethodPatch, to.original(), draw(y, ""), nil); dead(err) {
 		w.dead = true
+	}
+}
+
+// holding reserves the place of an interaction's answer for the word that it is
+// worked on; false: the answer stands there. What is sent after the answer
+// could be what is seen in the end.
+func (d *Discord) holding(token string) (over func(), ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, busy := d.holds[token]; busy {
+		return nil, false
+	}
+	sent := make(chan struct{})
+	d.holds[token] = sent
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		close(sent)
+		if d.holds[token] == sent {
+			delete(d.holds, token)
+		}
+	}, true
+}
+
+// answering waits until nothing else is sent to the place of an interaction's
+// answer, and keeps it.
+func (d *Discord) answering(ctx context.Context, token string) {
+	d.mu.Lock()
+	sent := d.holds[token]
+	if len(d.holds) > 2000 {
+		clear(d.holds)
+	}
+	d.holds[token] = nil
+	d.mu.Unlock()
+	if sent == nil {
+		return
+	}
+	select {
+	case <-sent:
+	case <-ctx.Done():
 	}
 }
 
