@@ -110,7 +110,7 @@ func (d *Discord) wrong(ctx context.Context, i interaction, by commands.Person, 
 	}
 	y := say{Reply: r, Forms: d.keepForm(ctx, i, by, true)}
 	if len(y.Forms) > 0 {
-		y.Reply.Problem = keptHint(r.Problem)
+		y.Reply = keptHint(r)
 	} else if fits(i.Data.CustomID) {
 		y.Reply.Body = strings.TrimSpace(y.Reply.Body + "\n\n" + whatWasTyped(i))
 	}
@@ -118,14 +118,17 @@ func (d *Discord) wrong(ctx context.Context, i interaction, by commands.Person, 
 }
 
 // keptHint says beside the button of a refused form what it does.
-func keptHint(p commands.Problem) commands.Problem {
-	kept := "Open it again shows the form with what you typed."
-	if p.Code == "bad_form" || p.Hint == "" {
-		p.Hint = kept
+func keptHint(r commands.Reply) commands.Reply {
+	was, kept := r.Problem.Hint, "Open it again shows the form with what you typed."
+	if r.Problem.Code == "bad_form" || was == "" {
+		r.Problem.Hint = kept
 	} else {
-		p.Hint += "\n" + kept
+		r.Problem.Hint += "\n" + kept
 	}
-	return p
+	if r.Body == was { // the same words are said once
+		r.Body = r.Problem.Hint
+	}
+	return r
 }
 
 // sentAgain ends what is kept of a form that is sent again: what was typed is

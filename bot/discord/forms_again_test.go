@@ -145,6 +145,9 @@ func TestFormAgainRefused(t *testing.T) {
 	if !typed.OK() || strings.Contains(f.Seen("ben", main), "images") {
 		t.Errorf("ben sees it:\n%s", f.Seen("ben", main))
 	}
+	if s := f.Seen("ana", main); strings.Count(s, "It is sev1 to sev4.") != 1 || strings.Count(s, "what you typed") != 1 {
+		t.Errorf("said more than once:\n%s", s)
+	}
 	m, button := f.Button("ana", main, "Open it again")
 	id := fmt.Sprint(button["custom_id"])
 	again := f.Press("ana", main, m.ID, id, nil)
@@ -160,7 +163,7 @@ type refusing struct{}
 
 func (*refusing) Do(context.Context, commands.Request, func(commands.Post)) commands.Reply {
 	p := commands.Problem{Code: "bad_severity", Message: "There is no sev9.", Hint: "It is sev1 to sev4."}
-	return commands.Reply{State: commands.StateInfo, Headline: p.Message, Problem: p}
+	return commands.Reply{State: commands.StateInfo, Headline: p.Message, Body: p.Hint, Problem: p}
 }
 
 func (*refusing) Complete(context.Context, string, string) []string { return nil }

@@ -122,7 +122,7 @@ func (w *worker) refused(ctx context.Context, i interaction, to asker, by comman
 		return y
 	}
 	if f := w.d.keepForm(ctx, i, by, to.private && w.alive(to)); len(f) > 0 {
-		y.Forms, y.Reply.Problem = append(y.Forms, f...), keptHint(y.Reply.Problem)
+		y.Forms, y.Reply = append(y.Forms, f...), keptHint(y.Reply)
 	}
 	return y
 }

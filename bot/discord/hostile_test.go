@@ -284,3 +284,23 @@ func TestSlowBody(t *testing.T) {
 		t.Errorf("%q %v", answer, err)
 	}
 }
+
+// TestTokenExpired: an answer that comes when Discord takes none by the token
+// any more, although our clock says otherwise, comes as a message.
+func TestTokenExpired(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewDiscord(t)
+	st := start(t, f, nil, Options{}).up(t)
+	a := st.types(t, "ana", main, "/slow snail")
+	until(t, "it is worked on", func() bool { return strings.Contains(a.Text(), "Working on it") })
+	f.Advance(16 * time.Minute)
+	st.desk.Release("snail")
+	st.sees(t, "ana", main, "slow: snail")
+	until(t, "nothing waits", func() bool {
+		es, err := st.in.Undone(t.Context())
+		return err == nil && len(es) == 0
+	})
+	if n := strings.Count(f.Seen("ana", main), "slow: snail"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}
