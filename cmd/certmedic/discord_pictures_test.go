@@ -15,17 +15,20 @@ import (
 	"github.com/certmedic/certmedic/bot/discord"
 )
 
-// TestDiscordPictures draws what people see of an outage in Discord, from the
-// fake's own page, into the folder that CERTMEDIC_SHOTS names.
+// TestDiscordPictures draws what people see of an outage in Discord, which is
+// led from Slack too, from the fake's own page, into the folder that
+// CERTMEDIC_SHOTS names.
 func TestDiscordPictures(t *testing.T) {
 	dir := os.Getenv("CERTMEDIC_SHOTS")
 	if dir == "" {
 		t.Skip("NO PICTURES: CERTMEDIC_SHOTS names no folder")
 	}
-	f := bottest.NewDiscord(t)
-	m := member{t, f}
+	s, f := bottest.NewSlack(t), bottest.NewDiscord(t)
+	r, m := reader{t, s}, member{t, f}
 	const main = bottest.DiscordMain
-	chatDrill(t, 12*time.Second, func(cfg config) config { return withDiscord(t, f, cfg, discord.Gateway, discord.Channel) })
+	chatDrill(t, 12*time.Second, func(cfg config) config {
+		return withDiscord(t, f, withSlack(t, s, cfg, "socket"), discord.Gateway, discord.Channel)
+	})
 	page := ""
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -33,9 +36,9 @@ func TestDiscordPictures(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	b := openTab(t, srv.URL)
-	shot := func(name, who, channel string) {
-		page = f.Page(who, channel)
-		b.do(chromedp.EmulateViewport(860, 700), chromedp.Navigate(srv.URL), chromedp.WaitReady("body"))
+	shot := func(name, now string) {
+		page = now
+		b.do(chromedp.EmulateViewport(860, 300), chromedp.Navigate(srv.URL), chromedp.WaitReady("body"))
 		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, "discord-"+name+".png"), png, 0o644)
@@ -44,26 +47,54 @@ func TestDiscordPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	form := func(a *bottest.DiscordAsk, fields map[string]string) {
+		t.Helper()
+		if a.Modal() == nil {
+			t.Fatalf("no form, but %s", a.Text())
+		}
+		if sent := f.Submit("ana", a, fields); !sent.OK() {
+			t.Fatal(sent.Refused)
+		}
+	}
 	m.sees("ana", main, "media expired", "4 of 4 hosts")
-	m.says("ana", main, "certcheck look", map[string]any{"certificate": "media"})
-	m.sees("ana", main, "expired")
-	shot("alert", "ana", main)
-	m.click("ana", main, "Declare incident")
+	shot("alert", f.Page("ana", main))
+	offers := f.Complete("ana", main, "certcheck look", "certificate", "m", nil)
+	if !offers.OK() {
+		t.Fatal(offers.Refused)
+	}
+	shot("complete", f.PageAsk("ana", f.AddChannel("random"), offers, "/certcheck look certificate: m"))
+	form(m.says("ana", main, "incident declare", nil), map[string]string{"title": "images do not load", "start": "when the moon rose", "severity": "1", "cert": "media"})
+	m.sees("ana", main, "nothing was done")
+	again := m.click("ana", main, "Open it again")
+	shot("form", f.PageAsk("ana", main, again, ""))
+	form(again, map[string]string{"start": ""})
 	room := m.place("inc-1")
+	var there bottest.SlackChannel
+	for end := time.Now().Add(20 * time.Second); len(there.Pins) == 0; time.Sleep(20 * time.Millisecond) {
+		if there, _ = s.Channel("inc-1"); time.Now().After(end) {
+			t.Fatal("INC-1 has no channel in Slack")
+		}
+	}
 	m.click("ana", room.ID, "Lead me")
 	m.sees("ben", room.ID, "ana leads INC-1 now")
-	m.says("ana", room.ID, "incident note", map[string]any{"text": "images do not load & people call"})
-	m.sees("ben", room.ID, "images do not load")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the card is told of it
+		if c, _ := f.Channel(room.ID); len(c.Messages) > 0 && c.Messages[0].Edits > 0 || time.Now().After(end) {
+			break
+		}
+	}
+	r.types("ben", there.ID, "/incident note images do not load & people call")
+	m.sees("ben", room.ID, "ben on Slack: /incident note images do not load")
 	m.says("ana", room.ID, "renew plan", map[string]any{"certificate": "media"})
 	m.sees("ana", room.ID, "media can be renewed")
-	shot("plan", "ana", room.ID)
+	shot("plan", f.Page("ana", room.ID))
 	if start := m.click("ana", room.ID, "Start"); start.Kind() != 6 {
 		m.click("ana", room.ID, "Start") // the question whether it is meant
 	}
 	m.sees("ben", room.ID, "media is good again on 4 of 4 hosts")
 	m.says("ana", room.ID, "incident resolve", nil)
 	m.sees("ben", room.ID, "INC-1 is resolved")
-	m.says("ana", room.ID, "incident close", map[string]any{})
-	m.sees("ben", room.ID, "INC-1")
-	shot("incident", "ben", room.ID)
+	form(m.says("ana", room.ID, "incident close", nil), map[string]string{"impact": "images did not load for 40 seconds"})
+	m.sees("ben", room.ID, "INC-1 is closed")
+	shot("milestones", f.Page("ben", main))
+	shot("incident", f.Page("ben", room.ID))
 }
