@@ -77,6 +77,7 @@ type Options struct {
 	TokenLife    time.Duration // so long an interaction is answered by its token; default 14 min
 	ArchiveAfter time.Duration // after the end of an incident; default 1 h
 	Every        time.Duration // between messages of a channel; default 1 s
+	Settle       time.Duration // main is told of an incident's change after this long; default 3 s
 	Edits        time.Duration // between edits of a message; default 2 s
 	Retry        time.Duration // first pause after a failure; default 1 s, doubled up to 20 times that
 	Connect      time.Duration // a connection must be there after this long; default 10 s
@@ -100,7 +101,8 @@ type Discord struct {
 	out  *bot.Outbox
 	feed *bot.Feed
 
-	channels *bot.Channels[channel, *channel]
+	channels   *bot.Channels[channel, *channel]
+	milestones *bot.Milestones
 
 	cmds  commandSet
 	ready <-chan struct{} // closed once Discord has said who we are
@@ -151,13 +153,14 @@ func New(o Options) (*Discord, error) {
 		o.Emoji = []string{"📌"}
 	}
 	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.TokenLife: 14 * time.Minute, &o.ArchiveAfter: time.Hour,
-		&o.Retry: time.Second, &o.Connect: 10 * time.Second, &o.Beat: 10 * time.Second, &o.Ack: 5 * time.Second} {
+		&o.Retry: time.Second, &o.Connect: 10 * time.Second, &o.Beat: 10 * time.Second, &o.Ack: 5 * time.Second, &o.Settle: 3 * time.Second} {
 		if *d <= 0 {
 			*d = def
 		}
 	}
 	d := &Discord{o: o, key: key, roles: map[string]string{},
 		people: map[string]member{}, asks: map[string]*ask{}, unsaid: map[string]bool{}, asides: map[string]time.Time{}, holds: map[string]chan struct{}{}, directs: map[string]string{}, titles: &known{}}
+	d.milestones = bot.NewMilestones(o.Rooms, o.Now, o.Settle)
 	var err error
 	if d.cmds, err = buildCommands(o.Verbs, o.Params, o.Pins != nil); err != nil {
 		return nil, err

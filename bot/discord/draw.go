@@ -80,6 +80,9 @@ func draw(y say, site string) message {
 	if y.Used != "" {
 		content += "\n-# " + fit(escape(oneLine(y.Used)), 300)
 	}
+	if snowflake.MatchString(y.Place) {
+		content += "\n-# <#" + y.Place + ">"
+	}
 	m.Content = content
 	if e := m.embed(r, y.At); e != nil {
 		m.Embeds = append(m.Embeds, e)

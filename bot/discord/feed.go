@@ -23,6 +23,7 @@ type say struct {
 	Used  string         `json:"used,omitempty"` // "ana pressed Renew at 02:11 UTC"
 	Pin   bool           `json:"pin,omitempty"`
 	Forms []form         `json:"forms,omitempty"`
+	Place string         `json:"place,omitempty"` // a channel that it leads to
 	Text  string         `json:"text,omitempty"`
 	Users []string       `json:"users,omitempty"`
 	At    time.Time      `json:"at,omitzero"`    // when it was said; what is drawn does not depend on when it is drawn

@@ -1,12 +1,15 @@
 package discord
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/certmedic/certmedic/bot"
+	"github.com/certmedic/certmedic/commands"
 )
 
 // This file holds incidents' places: which there are, what each should show,
@@ -18,6 +21,8 @@ type channel struct {
 	bot.Channel
 	Thread  bool     `json:"thread,omitempty"`
 	Members []string `json:"members,omitempty"` // user ids that were let in
+	Told    string   `json:"told,omitempty"`    // severity and status that main was told of
+	Tells   int      `json:"tells,omitempty"`   // how often
 }
 
 func (d *Discord) channelOf(room string) (channel, bool) { return d.channels.Of(room) }
@@ -87,9 +92,18 @@ func (d keeper) Sync(ctx context.Context, i bot.Incident) (wait time.Duration, e
 			add(i.ID, "archive", say{Op: "archive"})
 		}
 	}
-	if len(ps) == 0 || err != nil {
+	told, line, left, merr := d.milestones.Of(ctx, i, c.Told)
+	if err = cmp.Or(err, merr); line != "" {
+		c.Tells++
+		add("main", fmt.Sprintf("milestone/%s/%d", i.ID, c.Tells), say{Place: c.ID, At: d.o.Now().UTC(), Reply: commands.Reply{State: i.Card.State, Public: true, Incident: i.ID, Headline: line}})
+	}
+	if left > 0 && (wait == 0 || left < wait) {
+		wait = left
+	}
+	if len(ps) == 0 && told == c.Told || err != nil {
 		return wait, err
 	}
+	c.Told = told
 	return wait, d.channels.Keep(ctx, i.ID, c, ps...)
 }
 

@@ -116,6 +116,44 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// TestMilestones: main is told where an incident is worked on, and of its
+// severity and status, once each, and not of what was said there anyhow,
+// through a restart; of a private incident it is told nothing.
+func TestMilestones(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewDiscord(t)
+	b := bottest.NewBook()
+	o := Options{Incidents: b, Settle: 60 * time.Millisecond}
+	st := start(t, f, nil, o).up(t)
+	b.Set(bot.Incident{ID: "INC-3", Title: "a leak", Topic: "x", Severity: 1, Status: "identified", Open: true, Private: true, Updated: time.Now()})
+	i := bot.Incident{ID: "INC-4", Title: "images", Topic: "x", Severity: 2, Status: "investigating", Open: true, Updated: time.Now()}
+	b.Set(i)
+	c := st.place(t, "INC-4")
+	st.sees(t, "ben", main, "INC-4 is worked on in a channel of its own: images\n#"+c.Name)
+	i.Severity = 1
+	b.Set(i)
+	st.sees(t, "ben", main, "INC-4 is SEV1 now, was SEV2; it is investigating: images")
+	notes := st.notes.Cut()
+	st.stop()
+	o.Notes = notes
+	st = start(t, f, st.rooms, o).up(t)
+	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Headline: "INC-4 is monitoring, ana says.", Public: true, Incident: "INC-4"}}); err != nil {
+		t.Fatal(err)
+	}
+	i.Status = "monitoring"
+	b.Set(i)
+	until(t, "it is known", func() bool { c, _ := st.channelOf("INC-4"); return c.Told == "SEV1 monitoring" })
+	seen := f.Seen("ben", main)
+	for _, w := range []string{"channel of its own", "SEV1 now"} {
+		if strings.Count(seen, w) != 1 {
+			t.Errorf("%q stands %d times:\n%s", w, strings.Count(seen, w), seen)
+		}
+	}
+	if strings.Contains(seen, "INC-4 is monitoring now") || strings.Contains(f.Seen("ana", main), "leak") {
+		t.Errorf("main is told:\n%s", seen)
+	}
+}
+
 // TestPlaceTakenAway: the channel is deleted, the thread archived and locked
 // under us: another one is made, or it is opened; nothing is lost.
 func TestPlaceTakenAway(t *testing.T) {

@@ -68,7 +68,7 @@ func start(t testing.TB, f *bottest.Discord, rooms *bot.Rooms, o Options) *stand
 	}
 	o.Token, o.PublicKey = bottest.DiscordToken, f.PublicKey()
 	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 50 * time.Millisecond, &o.Every: 2 * time.Millisecond, &o.Edits: 10 * time.Millisecond, &o.Retry: 10 * time.Millisecond,
-		&o.Connect: 2 * time.Second, &o.Beat: 100 * time.Millisecond} {
+		&o.Connect: 2 * time.Second, &o.Settle: 30 * time.Millisecond, &o.Beat: 100 * time.Millisecond} {
 		if *d == 0 {
 			*d = def
 		}

@@ -97,14 +97,14 @@ type Slack struct {
 	people  map[string]known
 	replays replays
 
-	pace     *pace
-	blocks   map[string]blockage  // by channel
-	stirred  map[string]time.Time // by incident: since when main is to be told of a change; watchIncidents' alone
-	noRoom   time.Time            // until then no private channel is tried; watchIncidents' alone
-	groups   groups
-	pinning  sync.Mutex // held while a pin's note is changed
-	followed sync.Map   // notes of messages on timelines: their changes are followed
-	homes    homes
+	pace       *pace
+	blocks     map[string]blockage // by channel
+	milestones *bot.Milestones     // watchIncidents' alone
+	noRoom     time.Time           // until then no private channel is tried; watchIncidents' alone
+	groups     groups
+	pinning    sync.Mutex // held while a pin's note is changed
+	followed   sync.Map   // notes of messages on timelines: their changes are followed
+	homes      homes
 }
 
 // New makes the adapter. It does not speak to Slack yet.
@@ -134,7 +134,7 @@ func New(o Options) (*Slack, error) {
 	if o.Tier2 <= 0 {
 		o.Tier2 = 3 * o.Every
 	}
-	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, stirred: map[string]time.Time{}, people: map[string]known{}, replays: replays{seen: map[[16]byte]int64{}}}
+	s := &Slack{o: o, pace: newPace(o.Tier2, o.Now), blocks: map[string]blockage{}, milestones: bot.NewMilestones(o.Rooms, o.Now, o.Settle), people: map[string]known{}, replays: replays{seen: map[[16]byte]int64{}}}
 	s.link = bot.NewLink(bot.LinkOptions{Name: "slack", Now: o.Now, Log: o.Log, Retry: o.Retry, Most: 30, Words: words, Asked: toWait})
 	s.ready = s.link.Ready()
 	s.groups.asking = make(chan struct{}, 1)

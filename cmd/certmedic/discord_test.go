@@ -28,7 +28,7 @@ func withDiscord(t *testing.T, f *bottest.Discord, cfg config, mode, place strin
 
 // quickDiscord shortens the pauses that are there for Discord's sake.
 func quickDiscord(o *discord.Options) {
-	o.Every, o.Edits, o.Retry, o.Beat = 10*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond
+	o.Every, o.Edits, o.Retry, o.Beat, o.Settle = 10*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond, 100*time.Millisecond
 }
 
 // member is somebody in Discord.
@@ -147,6 +147,7 @@ func TestOutageInDiscord(t *testing.T) {
 			m.sees("ben", room.ID, "The impact of INC-1 is on the record.")
 			m.says("ana", room.ID, "incident close", nil)
 			m.sees("ben", room.ID, "INC-1 is closed")
+			m.sees("ben", main, "INC-1 is worked on in a channel of its own", "INC-1 is closed now: ")
 			draft := m.file(room.ID)
 			for host, serial := range serials(t, e) {
 				for _, want := range []string{serial, before[host], host, "images did not load"} {
