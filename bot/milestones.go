@@ -49,7 +49,7 @@ func (m *Milestones) Of(ctx context.Context, i Incident, told string) (now, head
 	if left := since.Add(m.settle).Sub(m.now()); left > 0 {
 		return told, "", left, nil
 	}
-	said, err := m.said(ctx, i, since.Add(-5*time.Second))
+	said, err := m.said(ctx, i, since.Add(-2*m.settle))
 	if err != nil {
 		return told, "", 0, err
 	}
@@ -64,14 +64,17 @@ func (m *Milestones) Of(ctx context.Context, i Incident, told string) (now, head
 	return now, headline, 0, nil
 }
 
-// said reports whether main has heard of an incident since then.
+// said reports whether main has heard since then how an incident stands: as
+// the answer to somebody there, or as an update. That its certificate is good
+// again says nothing of that.
 func (m *Milestones) said(ctx context.Context, i Incident, since time.Time) (bool, error) {
 	ms, err := m.rooms.Messages(ctx, "main", "", 0)
 	if err != nil {
 		return false, err
 	}
 	for _, one := range ms {
-		if one.For == "" && one.By.Platform == Bot.Platform && one.Reply.Incident == i.ID && one.At.After(since) {
+		told := one.Request != "" || strings.HasPrefix(one.Reply.Key, "update/")
+		if told && one.For == "" && one.By.Platform == Bot.Platform && one.Reply.Incident == i.ID && one.At.After(since) {
 			return true, nil
 		}
 	}

@@ -135,9 +135,9 @@ func TestMilestones(t *testing.T) {
 	st.sees(t, "ben", main, "INC-4 is SEV1 now, was SEV2; it is investigating: images")
 	notes := st.notes.Cut()
 	st.stop()
-	o.Notes = notes
+	o.Notes, o.Settle = notes, 2*time.Second // it is said within that time before
 	st = start(t, f, st.rooms, o).up(t)
-	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Headline: "INC-4 is monitoring, ana says.", Public: true, Incident: "INC-4"}}); err != nil {
+	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Key: "update/INC-4/U-1", Headline: "INC-4 is monitoring, ana says.", Public: true, Incident: "INC-4"}}); err != nil {
 		t.Fatal(err)
 	}
 	i.Status = "monitoring"

@@ -103,8 +103,8 @@ func TestMilestones(t *testing.T) {
 	st.sees(t, "ben", main, "INC-4 is monitoring now: images do not load")
 	notes := st.notes.Cut()
 	st.stop()
-	st = start(t, f, nil, Options{Incidents: b, Settle: 60 * time.Millisecond, Notes: notes})
-	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Headline: "INC-4 is resolved, ana says.", Public: true, Incident: "INC-4"}}); err != nil {
+	st = start(t, f, nil, Options{Incidents: b, Settle: 2 * time.Second, Notes: notes})
+	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: commands.Reply{Key: "update/INC-4/U-1", Headline: "INC-4 is resolved, ana says.", Public: true, Incident: "INC-4"}}); err != nil {
 		t.Fatal(err)
 	}
 	i.Status = "resolved"

@@ -94,7 +94,7 @@ func TestDiscordPictures(t *testing.T) {
 	m.says("ana", room.ID, "incident resolve", nil)
 	m.sees("ben", room.ID, "INC-1 is resolved")
 	form(m.says("ana", room.ID, "incident close", nil), map[string]string{"impact": "images did not load for 40 seconds"})
-	m.sees("ben", room.ID, "INC-1 is closed")
+	m.sees("ben", main, "INC-1 is closed now")
 	shot("milestones", f.Page("ben", main))
 	shot("incident", f.Page("ben", room.ID))
 }
