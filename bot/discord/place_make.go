@@ -105,8 +105,11 @@ func (d *Discord) create(ctx context.Context, i bot.Incident, c channel) (channe
 	return c, d.channels.Keep(ctx, i.ID, c)
 }
 
-// topic is a channel's topic: Markdown, as messages are.
-func topic(s string) string { return fit(escape(oneLine(s)), 1000) }
+// topic is a channel's topic. No backslashes: not every client takes them back there.
+func topic(s string) string { return clip(calm.Replace(oneLine(bot.Clean(s))), 1000) }
+
+// calm takes from a topic what would link, mention or hide an address.
+var calm = strings.NewReplacer("](", "] (", "<", "<\u200b", "@", "@\u200b")
 
 // overwrites of a private place: nobody sees it but the bot and these people.
 func (d *Discord) overwrites(users []string) []overwrite {
