@@ -45,7 +45,7 @@ func TestPlace(t *testing.T) {
 			b := bottest.NewBook()
 			f.Fail(map[string]string{Channel: "create_guild_channel", Thread: "create_thread"}[kind], "500", "lost")
 			st := start(t, f, nil, Options{Incidents: b, Place: kind, Category: bottest.DiscordCategory, Archive: true, ArchiveAfter: 50 * time.Millisecond}).up(t)
-			i := bot.Incident{ID: "INC-7", Title: "images @everyone", Topic: "INC-7 SEV2 investigating: @everyone images", Open: true, Updated: time.Now(), Commander: who("ana")}
+			i := bot.Incident{ID: "INC-7", Title: "images @everyone", Topic: "INC-7 SEV2 investigating: @everyone <@&1> [images](https://evil.example)", Open: true, Updated: time.Now(), Commander: who("ana")}
 			b.Set(i)
 			c := st.place(t, "INC-7")
 			if n := len(f.Channels()); n != 3 {
@@ -57,7 +57,7 @@ func TestPlace(t *testing.T) {
 			if kind == Channel {
 				until(t, "the topic", func() bool {
 					c, _ := f.Channel(c.ID)
-					return c.Topic == topic(i.Topic) && !strings.Contains(c.Topic, "@everyone")
+					return c.Topic == topic(i.Topic) && !strings.Contains(c.Topic, "@everyone") && !strings.Contains(c.Topic, "<@") && !strings.Contains(c.Topic, "](")
 				})
 			}
 			if kind == Thread {
