@@ -99,6 +99,11 @@ func TestEveryVerbCanBeSaid(t *testing.T) {
 	}
 	// The fake checks what is registered against Discord's rules.
 	st, desk := real(t, Options{})
+	for _, c := range st.f.Commands(bottest.DiscordGuild) {
+		if fmt.Sprint(c["contexts"]) != "[0]" || fmt.Sprint(c["integration_types"]) != "[0]" || c["default_member_permissions"] == nil {
+			t.Errorf("%v: contexts %v, installs %v, permissions %v: it is for members of servers, and its permission can be taken from them", c["name"], c["contexts"], c["integration_types"], c["default_member_permissions"])
+		}
+	}
 	for _, c := range []struct {
 		path    string
 		options map[string]any
