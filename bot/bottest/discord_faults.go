@@ -82,8 +82,8 @@ func (f *Discord) Revoke(revoked bool) {
 	f.revoked = revoked
 	f.mu.Unlock()
 	if revoked {
+		f.Expire() // before they can come back with a session of after
 		f.CloseSockets(4004)
-		f.Expire()
 	}
 }
 
@@ -93,8 +93,8 @@ func (f *Discord) Reset(token string) {
 	f.mu.Lock()
 	f.token = token
 	f.mu.Unlock()
+	f.Expire() // before they can come back with a session of after
 	f.CloseSockets(4004)
-	f.Expire()
 }
 
 // Started says how many sessions the bot has begun today.
