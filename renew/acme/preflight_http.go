@@ -21,6 +21,7 @@ const (
 	fetchFor     = 10 * time.Second // one fetch, redirects included
 	maxRedirects = 10
 	maxFetch     = 1 << 10 // bytes of the answer that are read
+	maxShown     = 60      // bytes of them that people see
 )
 
 // proveHTTP01 plants a random token on the solver and fetches it as the CA
@@ -77,7 +78,8 @@ type fetcher struct {
 	domain      string
 	port        int
 	token, want string
-	to          string // where the token is, for people
+	to          string       // where the token is, for people
+	own         []netip.Addr // addresses of the domain
 }
 
 // fetched is what one address gave.
@@ -86,6 +88,7 @@ type fetched struct {
 	status    string
 	body      string
 	redirects []string
+	away      bool // it redirects to another host
 	err       error
 }
 
@@ -99,6 +102,9 @@ func fetchAll(ctx context.Context, f fetcher) renew.Proof {
 			Proof: map[string]string{"domain": f.domain, "error": err.Error(), "cname": arrows(chain)},
 			Next:  "Use dns-01 for this renewal, or give the name an A or AAAA record that leads to " + f.to + ".",
 		})
+	}
+	for _, a := range addrs {
+		f.own = append(f.own, a.Unmap())
 	}
 	got := make([]fetched, len(addrs))
 	sideBySide(len(addrs), func(i int) { got[i] = f.fetch(ctx, addrs[i]) })
@@ -152,9 +158,9 @@ func (f fetcher) url() string {
 	return "http://" + host + challengePath + f.token
 }
 
-// fetch gets the token from one address. Redirects are followed as a CA does:
-// at most ten, http and https only, any certificate (the CA does not look at
-// it either); a redirect to the domain itself stays on the address.
+// fetch gets the token from one address. Redirects are followed as a CA does
+// (preflight_redirect.go), with any certificate, which the CA does not look at
+// either; a redirect to the domain itself stays on the address.
 func (f fetcher) fetch(ctx context.Context, addr netip.Addr) fetched {
 	ctx, cancel := context.WithTimeout(ctx, fetchFor)
 	defer cancel()
@@ -175,13 +181,16 @@ func (f fetcher) fetch(ctx context.Context, addr netip.Addr) fetched {
 					return nil, err
 				}
 				ip = ips[0]
+				if err := f.mayAsk(host, ip); err != nil {
+					return nil, err
+				}
 			}
 			var d net.Dialer
 			return d.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
 		},
 	}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, CheckRedirect: g.redirect}
+	client := &http.Client{Transport: transport, CheckRedirect: func(r *http.Request, via []*http.Request) error { return f.redirect(&g, r, via) }}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url(), nil)
 	if err != nil {
 		g.err = err
@@ -195,37 +204,20 @@ func (f fetcher) fetch(ctx context.Context, addr netip.Addr) fetched {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetch))
-	g.status, g.body = resp.Status, printable(body, 120)
+	g.status = strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+	if !g.away { // what another host says is not the certificate's, nor for everybody
+		g.body = printable(body, maxShown)
+	}
 	switch {
 	case err != nil:
 		g.err = fetchError(ctx, err)
 	case resp.StatusCode != http.StatusOK:
-		g.err = fmt.Errorf("it answers %s", resp.Status)
+		g.err = fmt.Errorf("it answers %s", g.status)
 	case strings.TrimSpace(string(body)) != f.want:
 		g.err = errors.New("it answers with something else than the token")
 	}
 	return g
 }
-
-// redirect decides about one redirect and records it.
-func (g *fetched) redirect(r *http.Request, via []*http.Request) error {
-	to := r.URL.String()
-	g.redirects = append(g.redirects, shortURL(r.URL))
-	for _, v := range via {
-		if v.URL.String() == to {
-			return fmt.Errorf("it redirects in a circle, to %s again", shortURL(r.URL))
-		}
-	}
-	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-		return fmt.Errorf("it redirects to %s, which is neither http nor https", shortURL(r.URL))
-	}
-	if len(via) > maxRedirects {
-		return fmt.Errorf("it redirects more than %d times", maxRedirects)
-	}
-	return nil
-}
-
-func shortURL(u *url.URL) string { return printable([]byte(u.Redacted()), 200) }
 
 // fetchError takes the URL, which people know, out of net/http's words.
 func fetchError(ctx context.Context, err error) error {

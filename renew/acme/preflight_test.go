@@ -155,38 +155,6 @@ func TestPreflightHachyderm(t *testing.T) {
 	}
 }
 
-func TestPreflightRedirects(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, renewtest.CAOptions{})
-	ch := w.listen()
-	var to func(r *http.Request) string
-	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		http.Redirect(rw, r, to(r), http.StatusFound)
-	}))
-	defer front.Close()
-	ch.Port = front.Listener.Addr().(*net.TCPAddr).Port
-	w.dns.AddA("www.example.com", "127.0.0.1")
-	w.dns.AddA("tokens.example.com", "127.0.0.1")
-	to = func(r *http.Request) string {
-		return "http://tokens.example.com:" + strconv.Itoa(w.port) + r.URL.Path
-	}
-	if f := faults(w.preflight(t, ch, "www.example.com")); f != nil {
-		t.Errorf("a redirect to the listener: %v", f)
-	}
-	n := 0
-	for want, f := range map[string]func(r *http.Request) string{
-		"circle":            func(r *http.Request) string { return "http://" + r.Host + r.URL.Path },
-		"more than 10":      func(r *http.Request) string { n++; return fmt.Sprintf("http://%s/%d", r.Host, n) },
-		"neither http nor":  func(*http.Request) string { return "ftp://www.example.com/x" },
-		"connection refuse": func(*http.Request) string { return "http://127.0.0.1:1/" },
-	} {
-		to = f
-		if got := fault(t, w.preflight(t, ch, "www.example.com"), "http01_path"); !strings.Contains(got.Proof["error"], want) || got.Proof["redirects"] == "" {
-			t.Errorf("want %q: %v", want, got.Proof)
-		}
-	}
-}
-
 func TestPreflightHTTP01Faults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, renewtest.CAOptions{})

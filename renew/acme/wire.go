@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of what is read from a server.
@@ -208,7 +210,7 @@ func (w *wire) tame(body []byte) []byte {
 // printable returns at most n bytes of b as one line for people.
 func printable(b []byte, n int) string {
 	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r
