@@ -136,7 +136,7 @@ func webAddress(s string) string {
 	return clean
 }
 
-// parcelAlerts and parcelBytes are how many alerts, and about how many bytes,
+// parcelAlerts and parcelBytes are how many alerts, and how many bytes of them,
 // one key holds.
 const (
 	parcelAlerts = 200
@@ -148,7 +148,10 @@ const (
 func (b *Book) TakeAlerts(ctx context.Context, alerts []HeardAlert) error {
 	now := b.clock()
 	var parts [][]byte
-	var p diskParcel
+	var p struct { // a diskParcel
+		V      int               `json:"v"`
+		Alerts []json.RawMessage `json:"alerts"`
+	}
 	size := 0
 	flush := func() error {
 		if len(p.Alerts) == 0 {
@@ -156,17 +159,19 @@ func (b *Book) TakeAlerts(ctx context.Context, alerts []HeardAlert) error {
 		}
 		p.V = diskVersion
 		v, err := json.Marshal(p)
-		parts, p, size = append(parts, v), diskParcel{}, 0
+		parts, p.Alerts, size = append(parts, v), nil, 0
 		return err
 	}
 	for _, a := range alerts {
-		h := diskHeard(a.fixed(now))
-		p.Alerts = append(p.Alerts, h)
-		if size += len(h.Title) + len(h.Text) + len(h.Link) + 400; size > parcelBytes || len(p.Alerts) == parcelAlerts {
-			if err := flush(); err != nil {
-				return fmt.Errorf("encode alerts: %w", err)
-			}
+		v, err := json.Marshal(diskHeard(a.fixed(now)))
+		if err == nil && (size+len(v) > parcelBytes || len(p.Alerts) == parcelAlerts) {
+			err = flush()
 		}
+		if err != nil {
+			return fmt.Errorf("encode alerts: %w", err)
+		}
+		p.Alerts = append(p.Alerts, v)
+		size += len(v)
 	}
 	if err := flush(); err != nil {
 		return fmt.Errorf("encode alerts: %w", err)
