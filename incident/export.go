@@ -199,13 +199,16 @@ func (b *Book) ExportedTask(ctx context.Context, id string, to Export, c Change)
 // SawTask records an item's state in its tracker, as read at now. Only a state
 // that changed makes a line; who changed it there is c.By.
 func (b *Book) SawTask(ctx context.Context, id, there string, now time.Time, c Change) (Incident, Task, error) {
-	n, err := taskNumber(id)
-	if err != nil {
-		return Incident{}, Task{}, err
-	}
-	i, t, err := b.changeTask(ctx, id, c, func(p *page, d *diskTask, c Change) error {
-		if d.Export.State != ExportDone || d.Export.There == there {
+	return b.changeTask(ctx, id, c, func(p *page, d *diskTask, c Change) error {
+		if d.Export.State != ExportDone {
 			return nil
+		}
+		read := func() error { return putRead(p.tx, d.Num, diskRead{Incident: p.r.Num, Seen: now.UTC()}) }
+		if !d.Done.IsZero() && now.Sub(d.Done) > readFor {
+			read = func() error { return p.tx.Delete(readKey(d.Num)) }
+		}
+		if err := read(); err != nil || d.Export.There == there {
+			return err
 		}
 		d.Export.There = there
 		word := "is done"
@@ -216,20 +219,6 @@ func (b *Book) SawTask(ctx context.Context, id, there string, now time.Time, c C
 		said := fmt.Sprintf("Action item %s %s in %s (%s).", taskName(d.Num), word, d.Export.Tracker, d.Export.Ref)
 		return p.note(c, TaskKind, said, ChangeEvidence{What: "task there", From: d.Export.Tracker, To: there})
 	})
-	if err != nil {
-		return i, t, err
-	}
-	err = b.s.Update(ctx, func(tx store.Tx) error {
-		if !t.Open() && now.Sub(t.Done) > readFor {
-			return tx.Delete(readKey(n))
-		}
-		num, err := number(i.ID)
-		if err != nil {
-			return err
-		}
-		return putRead(tx, n, diskRead{Incident: num, Seen: now.UTC()})
-	})
-	return i, t, err
 }
 
 // Exports returns the action items that are to be exported or read in their
