@@ -94,6 +94,15 @@ func (c *call) pin(ctx context.Context, p Pin) (Reply, error) {
 	if pin.Pinned.IsZero() || pin.Pinned.After(now) {
 		pin.Pinned = now
 	}
+	var out incident.Pinned
+	defer func() { // what came on no line is not kept
+		if out.Added {
+			return
+		}
+		if err := c.d.o.Book.DropImages(context.WithoutCancel(ctx), i.ID, pin.Images); err != nil {
+			c.d.o.Log.Error("an image that no line has stays", "incident", i.ID, "error", err)
+		}
+	}()
 	for _, f := range p.Images {
 		img, err := c.d.o.Book.KeepImage(ctx, i.ID, f.Name, f.Data)
 		if err != nil {
@@ -101,7 +110,7 @@ func (c *call) pin(ctx context.Context, p Pin) (Reply, error) {
 		}
 		pin.Images = append(pin.Images, img)
 	}
-	out, err := c.d.o.Book.Pin(ctx, i.ID, pin)
+	out, err = c.d.o.Book.Pin(ctx, i.ID, pin)
 	var other *incident.PinnedElsewhereError
 	if errors.As(err, &other) {
 		return Reply{}, c.pinnedElsewhere(ctx, other)

@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"slices"
 	"strings"
@@ -154,6 +156,33 @@ func TestPinPrivate(t *testing.T) {
 		if post.Room != "INC-1" && strings.Contains(post.Reply.Headline+post.Reply.Body, "hidden words") {
 			t.Errorf("said in %s: %+v", post.Room, post.Reply)
 		}
+	}
+}
+
+// The images of a message that does not come on the timeline do not count
+// towards what the incident may have.
+func TestPinRefusedKeepsNoImage(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.must("ana", "main", "/incident declare media is down")
+	r.must("ana", "main", "/incident declare something else --cert api")
+	p := commands.Pin{Key: "slack/C1/1.1", Incident: "INC-1", Author: slackPerson("zoe"), Text: "images are gone", By: person("ana"), Images: []commands.File{{Name: "graph.png", Data: picture}}}
+	if got := r.pinned(p); !got.Problem.IsZero() {
+		t.Fatalf("%+v", got)
+	}
+	kept := func(id string, data []byte) bool {
+		h := sha256.Sum256(data)
+		_, _, err := r.book.Image(context.Background(), id, hex.EncodeToString(h[:]))
+		return err == nil
+	}
+	p.Incident = "INC-2"
+	if got := r.pinned(p); got.Problem.Code != "pinned_elsewhere" || kept("INC-2", picture) || !kept("INC-1", picture) {
+		t.Errorf("elsewhere: %+v, image kept %t %t", got, kept("INC-2", picture), kept("INC-1", picture))
+	}
+	other := append(bytes.Clone(picture), '2')
+	p.Incident, p.Images = "INC-1", append(p.Images, commands.File{Name: "b.png", Data: other})
+	if got := r.pinned(p); !got.Problem.IsZero() || kept("INC-1", other) || !kept("INC-1", picture) {
+		t.Errorf("again: %+v, image kept %t %t", got, kept("INC-1", other), kept("INC-1", picture))
 	}
 }
 

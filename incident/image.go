@@ -52,6 +52,7 @@ type diskImage struct {
 	V    int    `json:"v"`
 	Type string `json:"type"`
 	Size int    `json:"size"`
+	New  bool   `json:"new,omitempty"` // no line has it yet
 }
 
 var sha256Form = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -60,7 +61,8 @@ func imageKey(num int, sha string) string { return keyImage + idOf(num) + "/" + 
 
 // KeepImage stores an image with an incident's record, once however often, and
 // returns what a pin says of it. What cannot be kept (another type, too large,
-// no room left in the incident) has Left set and no error.
+// no room left in the incident) has Left set and no error. One that then comes
+// on no line is to be taken away with DropImages.
 func (b *Book) KeepImage(ctx context.Context, id, name string, data []byte) (PinImage, error) {
 	img := PinImage{Name: oneLine(name, maxTitle), Size: len(data)}
 	if img.Name == "" {
@@ -81,12 +83,12 @@ func (b *Book) KeepImage(ctx context.Context, id, name string, data []byte) (Pin
 	}
 	h := sha256.Sum256(data)
 	img.Type, img.SHA256 = kind, hex.EncodeToString(h[:])
-	return img, b.keepImage(ctx, num, &img, data)
+	return img, b.keepImage(ctx, num, &img, data, true)
 }
 
 // keepImage writes the bytes, then what says that they are whole. A kill
-// between leaves bytes that the next attempt overwrites.
-func (b *Book) keepImage(ctx context.Context, num int, img *PinImage, data []byte) error {
+// between leaves bytes that the next attempt overwrites. alone: no line has it yet.
+func (b *Book) keepImage(ctx context.Context, num int, img *PinImage, data []byte, alone bool) error {
 	full := false
 	check := func(tx store.Tx) (have bool, err error) {
 		r, err := getIncident(tx, num)
@@ -110,7 +112,7 @@ func (b *Book) keepImage(ctx context.Context, num int, img *PinImage, data []byt
 				return fmt.Errorf("keep image of %s: %w", idOf(num), err)
 			}
 		}
-		meta, err := json.Marshal(diskImage{V: diskVersion, Type: img.Type, Size: len(data)})
+		meta, err := json.Marshal(diskImage{V: diskVersion, Type: img.Type, Size: len(data), New: alone})
 		if err != nil {
 			return fmt.Errorf("encode image: %w", err)
 		}
@@ -132,11 +134,32 @@ func (b *Book) keepImage(ctx context.Context, num int, img *PinImage, data []byt
 			return fmt.Errorf("keep image of %s: %w", idOf(num), err)
 		}
 	}
+	if have && !alone {
+		err := b.s.Update(ctx, func(tx store.Tx) error { return imageUsed(tx, num, img.SHA256) })
+		if err != nil {
+			return fmt.Errorf("keep image of %s: %w", idOf(num), err)
+		}
+	}
 	if full {
 		img.Type, img.SHA256 = "", ""
 		img.Left = fmt.Sprintf("the incident has %d MiB of images already", MaxImages>>20)
 	}
 	return nil
+}
+
+// getImage reads what is known of a kept image, or ErrNotFound.
+func getImage(tx store.Tx, num int, sha string) (d diskImage, err error) {
+	v, err := tx.Get(imageKey(num, sha))
+	if err != nil {
+		return d, err
+	}
+	if v == nil {
+		return d, fmt.Errorf("image %s of %s: %w", sha, idOf(num), ErrNotFound)
+	}
+	if err := json.Unmarshal(v, &d); err != nil || d.V != diskVersion || !slices.Contains(imageTypes, d.Type) {
+		return d, fmt.Errorf("decode image %s of %s: %w", sha, idOf(num), errors.Join(err, ErrImage))
+	}
+	return d, nil
 }
 
 // Image returns the bytes and type of an image kept with an incident, or ErrNotFound.
@@ -149,16 +172,9 @@ func (b *Book) Image(ctx context.Context, id, sha string) (data []byte, kind str
 		return nil, "", fmt.Errorf("image %.80q: %w", sha, ErrNotFound)
 	}
 	err = b.s.View(ctx, func(tx store.Tx) error {
-		v, err := tx.Get(imageKey(num, sha))
+		d, err := getImage(tx, num, sha)
 		if err != nil {
 			return err
-		}
-		if v == nil {
-			return fmt.Errorf("image %s of %s: %w", sha, idOf(num), ErrNotFound)
-		}
-		var d diskImage
-		if err := json.Unmarshal(v, &d); err != nil || d.V != diskVersion || !slices.Contains(imageTypes, d.Type) {
-			return fmt.Errorf("decode image %s of %s: %w", sha, idOf(num), errors.Join(err, ErrImage))
 		}
 		data, kind = make([]byte, 0, d.Size), d.Type
 		return tx.Scan(store.Range{Prefix: imageKey(num, sha) + "/"}, func(_ string, v []byte) error {
@@ -175,12 +191,65 @@ func (b *Book) Image(ctx context.Context, id, sha string) (data []byte, kind str
 	return data, kind, nil
 }
 
-// mine leaves of images what the record has, and their names.
+// imageUsed notes that a line has an image.
+func imageUsed(tx store.Tx, num int, sha string) error {
+	d, err := getImage(tx, num, sha)
+	if err != nil || !d.New {
+		return err
+	}
+	d.New = false
+	v, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode image: %w", err)
+	}
+	return tx.Put(imageKey(num, sha), v)
+}
+
+// DropImages takes away those of images, as KeepImage returned them, that came
+// on no line: the rest of what an incident may have is for others.
+func (b *Book) DropImages(ctx context.Context, id string, images []PinImage) error {
+	num, err := number(id)
+	if err != nil {
+		return err
+	}
+	for _, i := range images {
+		if i.SHA256 == "" {
+			continue
+		}
+		err := b.s.Update(ctx, func(tx store.Tx) error {
+			d, err := getImage(tx, num, i.SHA256)
+			if errors.Is(err, ErrNotFound) || err == nil && !d.New {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			r, err := getIncident(tx, num)
+			if err != nil {
+				return err
+			}
+			r.ImageBytes -= int64(d.Size)
+			for n := range (d.Size + imageChunk - 1) / imageChunk {
+				if err := tx.Delete(imageKey(num, i.SHA256) + "/" + padded(n+1)); err != nil {
+					return err
+				}
+			}
+			return errors.Join(putIncident(tx, r), tx.Delete(imageKey(num, i.SHA256)))
+		})
+		if err != nil {
+			return fmt.Errorf("drop image of %s: %w", idOf(num), err)
+		}
+	}
+	return nil
+}
+
+// mine leaves of images what the record has, and their names. They are on a
+// line from now on.
 func (p *page) mine(images []PinImage) []PinImage {
 	var out []PinImage
 	for _, i := range images[:min(len(images), maxPinImages)] {
 		i.Name, i.Left = oneLine(i.Name, maxTitle), oneLine(i.Left, maxText)
-		if v, err := p.tx.Get(imageKey(p.r.Num, i.SHA256)); i.SHA256 != "" && (err != nil || v == nil) {
+		if i.SHA256 != "" && imageUsed(p.tx, p.r.Num, i.SHA256) != nil {
 			i.SHA256, i.Left = "", "it could not be read back"
 		}
 		out = append(out, i)
@@ -203,7 +272,7 @@ func (b *Book) carryImages(ctx context.Context, from, to string, lines []Entry) 
 			if err != nil {
 				return err
 			}
-			if err := b.keepImage(ctx, num, &i, data); err != nil {
+			if err := b.keepImage(ctx, num, &i, data, false); err != nil {
 				return err
 			}
 		}
