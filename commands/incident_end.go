@@ -71,6 +71,9 @@ func duplicateVerb() *verb {
 		r := Reply{State: StateInfo, Headline: fmt.Sprintf("%s is a duplicate of %s, which goes on.", i.ID, of.ID), Public: c.public(i), Incident: i.ID,
 			Body:    "Its lines stay readable. To carry them over: /incident reopen " + i.ID + " with the reason, then /incident merge " + i.ID + " " + of.ID + ".",
 			Buttons: []Button{{Label: "Open " + of.ID, Command: "/incident show " + of.ID, Style: "primary"}}, Links: []Link{{i.ID, incidentPath(i.ID)}, {of.ID, incidentPath(of.ID)}}}
+		if i.Private && of.Private {
+			return c.apart(r, i, of, "a duplicate of"), nil
+		}
 		c.echoPair(i, of, r)
 		return r, nil
 	}}
@@ -98,9 +101,25 @@ func mergeVerb() *verb {
 		r := c.changed(ctx, target, fmt.Sprintf("%s is merged into %s: %s carried over.", i.ID, target.ID, plural(n, "line")))
 		r.Public = c.public(i) && c.public(target)
 		r.Body = i.ID + " stays readable as a duplicate; its action items stay with it.\n" + r.Body
+		if i.Private && target.Private {
+			return c.apart(r, i, target, "merged into"), nil
+		}
 		c.echoPair(target, i, r)
 		return r, nil
 	}}
+}
+
+// apart keeps an answer that names two private incidents to who asked, and
+// tells the rooms of both: who is part of one need not know of the other.
+func (c *call) apart(r Reply, i, to incident.Incident, word string) Reply {
+	r.Public, r.Incident, r.Key = false, "", ""
+	for _, in := range []struct{ id, said string }{
+		{i.ID, i.ID + " is " + word + " another private incident, which goes on."},
+		{to.ID, "Another private incident is " + word + " " + to.ID + "."},
+	} {
+		c.post(in.id, Reply{State: StateInfo, Headline: in.said, Public: true, Links: []Link{{in.id, incidentPath(in.id)}}})
+	}
+	return r
 }
 
 // echoPair shows an answer in the second incident's room too; the first one's
@@ -168,6 +187,8 @@ func (c *call) pairError(i, to incident.Incident, err error) error {
 		p := c.leaveError(i, err).(Problem)
 		p.Hint += ". Or carry it over: /incident merge " + i.ID + " " + to.ID
 		return p
+	case errors.Is(err, incident.ErrState) && to.Status == incident.Duplicate && to.DuplicateOf == "":
+		return Problem{Code: "wrong_state", Message: to.ID + " is itself a duplicate.", Hint: "Look with: /incident show " + to.ID}
 	case errors.Is(err, incident.ErrState) && to.DuplicateOf != "":
 		return Problem{Code: "wrong_state", Message: fmt.Sprintf("%s is itself a duplicate, of %s.", to.ID, to.DuplicateOf), Hint: "Name that one: /" + c.v.Name + " " + i.ID + " " + to.DuplicateOf}
 	case errors.Is(err, incident.ErrState) && !to.Status.Open() && to.Status != incident.Resolved && c.v.Name == "incident merge":

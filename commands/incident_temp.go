@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,7 +172,7 @@ func (c *call) tempList(i incident.Incident) (Reply, error) {
 		r.State, r.Headline = StateGood, i.ID+" has no temporary change on record."
 		r.Body = "To record one: " + c.v.Example
 	case i.Status == incident.Duplicate:
-		r.Headline = fmt.Sprintf("%s: %s; what is not undone stands in %s.", i.ID, plural(len(i.Temps), "temporary change"), i.DuplicateOf)
+		r.Headline = fmt.Sprintf("%s: %s; what is not undone stands in %s.", i.ID, plural(len(i.Temps), "temporary change"), cmp.Or(i.DuplicateOf, "the incident that it is merged into"))
 	case open == 0:
 		r.State, r.Headline = StateGood, fmt.Sprintf("%s: %s, all undone.", i.ID, plural(len(i.Temps), "temporary change"))
 	default:

@@ -93,6 +93,7 @@ type diskIncident struct {
 	Roles        []diskRole       `json:"roles,omitempty"`
 	Invited      []diskPerson     `json:"invited,omitempty"`
 	DuplicateOf  int              `json:"duplicate_of,omitempty"`
+	OtherOpen    bool             `json:"other_open,omitempty"` // DuplicateOf is not private: a private one names it
 	Spoke        time.Time        `json:"spoke,omitzero"`
 	DraftDone    time.Time        `json:"draft_done,omitzero"`
 	DraftStates  []diskDraftState `json:"draft_states,omitempty"`
@@ -301,7 +302,7 @@ func (r diskIncident) incident() Incident {
 	for _, p := range r.Invited {
 		i.Invited = append(i.Invited, p.person())
 	}
-	if r.DuplicateOf > 0 {
+	if r.DuplicateOf > 0 && (!r.Private || r.OtherOpen) {
 		i.DuplicateOf = idOf(r.DuplicateOf)
 	}
 	for _, a := range r.Asking {

@@ -76,7 +76,7 @@ type Incident struct {
 	Commander    Person       `json:"commander"`              // zero: none
 	Roles        []Role       `json:"roles"`                  // beside the commander
 	Invited      []Person     `json:"invited,omitempty"`      // made part of it without a role
-	DuplicateOf  string       `json:"duplicate_of,omitempty"` // of a duplicate, also of one merged: "INC-6"
+	DuplicateOf  string       `json:"duplicate_of,omitempty"` // of a duplicate, also of one merged: "INC-6"; "" of a private one when the other is private too
 	DeclaredBy   Person       `json:"declared_by"`
 	Declared     time.Time    `json:"declared"`
 	Impact       string       `json:"impact"`     // said by a person; "" until then

@@ -140,3 +140,24 @@ func TestDropImages(t *testing.T) {
 		}
 	}
 }
+
+// A merge of private incidents that an earlier version did is not done twice.
+func TestMergePrivateAgain(t *testing.T) {
+	t.Parallel()
+	b, _ := testBook(t)
+	ctx := t.Context()
+	var ids []string
+	for range 2 {
+		ids = append(ids, must[Incident](t)(b.Declare(ctx, Declaration{Title: "keys leaked", By: ben, Private: true}, true)).ID)
+	}
+	e, _, _, err := b.Append(ctx, ids[0], Entry{By: ben, Text: "seen"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := b.Append(ctx, ids[1], Entry{By: ben, Text: "From INC-1: seen", Key: "merge/" + ids[0] + "/" + e.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, n, err := b.Merge(ctx, ids[0], ids[1], Change{By: ben}); err != nil || n != 0 {
+		t.Errorf("%d lines came again, %v", n, err)
+	}
+}

@@ -48,8 +48,8 @@ func (w *writer) temps() {
 			}
 			undone += " (" + t.UndoneIn + ")"
 			w.fact(fmt.Sprintf("temporary change %d undone", t.N), incident.When(t.Undone)+" by "+t.UndoneBy.Name, "said by "+t.UndoneBy.Name, false)
-		} else if w.d.Incident.DuplicateOf != "" {
-			undone = "see " + escape(w.d.Incident.DuplicateOf)
+		} else if w.d.Incident.Status == incident.Duplicate {
+			undone = "see " + escape(or(w.d.Incident.DuplicateOf, "the incident that it is merged into"))
 		} else if !w.d.Incident.Status.Open() {
 			undone = w.gap(fmt.Sprintf("when temporary change %d was undone, by whom", t.N))
 		}
