@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +63,53 @@ func TestEarliest(t *testing.T) {
 	}
 	if got := earliest([]seenHost{at(time.Time{})}); !got.IsZero() {
 		t.Errorf("of nothing: %s", got)
+	}
+}
+
+// TestOneIssuer: one issuer is said once, above the table, and only where every
+// certificate that was seen has it.
+func TestOneIssuer(t *testing.T) {
+	t.Parallel()
+	host := func(issuer string) seenHost {
+		h := seenHost{name: "h", AddressReport: renew.AddressReport{Address: "127.0.0.1:443", Leaf: renew.Leaf{Issuer: issuer, NotAfter: time.Unix(1e9, 0)}}}
+		if issuer == "none" { // nothing was served
+			h.Leaf = renew.Leaf{Issuer: "CN=left over"}
+		}
+		return h
+	}
+	long := strings.Repeat("x", 100)
+	for _, row := range []struct{ issuers, want string }{
+		{"", "-"},
+		{"none", "-"},
+		{"CN=R10,O=Let's Encrypt", "R10"},
+		{"CN=R10|none|O=x,CN=R10", "R10"},
+		{"none|CN=R10", "R10"},
+		{"CN=R10|CN=R11", ""},
+		{"CN=R10|CN=R11|CN=R10", ""},
+		{"CN=R10|CN=", ""},
+		{"CN=|CN=R10", ""},
+		{"O=without a name", "O=without a name"},
+		{"CN=a\\,b,O=c", "a\\,b"},
+		{"CN=" + long, clip(long, 60)},
+	} {
+		var hs []seenHost
+		for _, i := range strings.Split(row.issuers, "|") {
+			if row.issuers != "" {
+				hs = append(hs, host(i))
+			}
+		}
+		if got := oneIssuer(hs); got != row.want {
+			t.Errorf("%q: %q, want %q", row.issuers, got, row.want)
+		}
+		table, _ := hostTable(hs, 10)
+		if named := slices.Contains(table.Columns, "issued by"); named != (row.want == "") {
+			t.Errorf("%q: columns %v", row.issuers, table.Columns)
+		}
+		for _, r := range table.Rows {
+			if len(r.Cells) != len(table.Columns) {
+				t.Errorf("%q: %v under %v", row.issuers, r.Cells, table.Columns)
+			}
+		}
 	}
 }
 
