@@ -49,7 +49,7 @@ func oneIssuer(hs []seenHost) string {
 	for _, h := range hs {
 		switch cn := clip(commonName(h.Leaf.Issuer), 60); {
 		case h.Leaf.NotAfter.IsZero() || cn == one:
-		case one == "-" && cn != "":
+		case one == "-":
 			one = cn
 		default:
 			return ""

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -254,17 +255,17 @@ func (f *Slack) hooked(w http.ResponseWriter, r *http.Request) {
 	}
 	h.posts++
 	c := f.channels[h.channel]
-	if in.DeleteOriginal || in.ReplaceOriginal {
-		for i, m := range c.Messages {
-			if m.Hook == id || h.message != "" && m.TS == h.message {
-				if in.DeleteOriginal {
-					c.Messages = append(c.Messages[:i:i], c.Messages[i+1:]...)
-				} else {
-					m.Text, m.Blocks, m.Edits = in.Text, in.Blocks, m.Edits+1
-				}
-				break
-			}
-		}
+	// The original is the message whose button was pressed. A slash command has
+	// none: replacing then posts one more message, and deleting does nothing
+	// (slackapi/bolt-python#1268, slackapi/bolt-js#2287).
+	at := slices.IndexFunc(c.Messages, func(m *SlackMessage) bool { return h.message != "" && m.TS == h.message })
+	in.ReplaceOriginal = in.ReplaceOriginal && at >= 0
+	switch {
+	case at >= 0 && in.DeleteOriginal:
+		c.Messages = append(c.Messages[:at:at], c.Messages[at+1:]...)
+	case in.ReplaceOriginal:
+		m := c.Messages[at]
+		m.Text, m.Blocks, m.Edits = in.Text, in.Blocks, m.Edits+1
 	}
 	if !in.DeleteOriginal {
 		if in.Text == "" || in.ResponseType != "ephemeral" && in.ResponseType != "in_channel" {

@@ -121,42 +121,43 @@ func (s *Slack) request(ctx context.Context, to asker, q commands.Request) error
 func (s *Slack) answer(ctx context.Context, to asker, q commands.Request) (commands.Reply, error) {
 	answered := make(chan commands.Reply, 1)
 	go func() { answered <- s.o.Rooms.Say(ctx, q) }()
-	reply, held, err := s.await(ctx, to, answered)
+	reply, err := s.await(ctx, to, answered)
 	if err != nil {
 		return reply, err
 	}
-	switch shown := s.shown(ctx, q.Room, reply); {
-	case shown && s.room(to.channel) == q.Room && s.known(to.channel) && !s.isBlocked(to.channel):
-		if held {
-			return reply, s.unsay(ctx, to)
-		}
-		return reply, nil
-	default:
-		y := s.private(ctx, q.Room, q.By.ID, q.ID, reply)
-		y.Share = y.ID != "" && to.view == "" && sharable(to, q, reply)
-		return reply, s.whisper(ctx, to, y, held)
+	if s.shown(ctx, q.Room, reply) && s.room(to.channel) == q.Room && s.known(to.channel) && !s.isBlocked(to.channel) {
+		return reply, nil // its channel says it
 	}
+	y := s.private(ctx, q.Room, q.By.ID, q.ID, reply)
+	y.Share = y.ID != "" && to.view == "" && sharable(to, q, reply)
+	return reply, s.whisper(ctx, to, y, false)
 }
 
+// working is said once when an answer takes long. It stays where it stands: what
+// one person alone sees cannot be taken away again.
+const working = "Working on it. The answer comes below."
+
 // await waits for an answer, saying that it works on it when that takes long.
-func (s *Slack) await(ctx context.Context, to asker, answered <-chan commands.Reply) (reply commands.Reply, held bool, err error) {
+func (s *Slack) await(ctx context.Context, to asker, answered <-chan commands.Reply) (reply commands.Reply, err error) {
 	slow := time.NewTimer(s.o.Answer)
 	defer slow.Stop()
 	select {
 	case reply = <-answered:
 	case <-slow.C:
 		if to.url != "" {
-			held = s.whisper(ctx, to, say{Reply: commands.Reply{State: commands.StateRunning, Headline: "Working on it."}}, false) == nil
+			if err := s.whisper(ctx, to, say{Reply: commands.Reply{State: commands.StateRunning, Headline: working}}, false); err != nil {
+				s.o.Log.Warn("slack: say that it is worked on", "error", words(err))
+			}
 		}
 		reply = <-answered
 	}
 	if ctx.Err() != nil {
-		return reply, held, ctx.Err()
+		return reply, ctx.Err()
 	}
 	if c := reply.Problem.Code; c == "stopping" {
-		return reply, held, bot.ErrStopping
+		return reply, bot.ErrStopping
 	}
-	return reply, held, nil
+	return reply, nil
 }
 
 // interact does what was pressed or submitted.
@@ -218,7 +219,7 @@ func (s *Slack) press(ctx context.Context, e envelope, a action) error {
 	go func() {
 		answered <- s.o.Rooms.PressOnce(ctx, "slack-"+e.ID, p.Room, p.Message, p.Button, p.Label, by)
 	}()
-	reply, _, err := s.await(ctx, to, answered)
+	reply, err := s.await(ctx, to, answered)
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,8 @@ func fileName(name string) string {
 }
 
 // whisper tells one person: by the delivery's response URL, or, when that is
-// gone, by an ephemeral message. replace takes the place of what it is about.
+// gone, by an ephemeral message. replace takes the place of the message whose
+// button was pressed; a slash command has none, and gets one message more.
 func (s *Slack) whisper(ctx context.Context, to asker, y say, replace bool) error {
 	if to.view != "" {
 		return s.show(ctx, to, y)
@@ -216,11 +217,6 @@ func (s *Slack) whisper(ctx context.Context, to asker, y say, replace bool) erro
 	return nil
 }
 
-// unsay takes "Working on it" away.
-func (s *Slack) unsay(ctx context.Context, to asker) error {
-	return s.tell(ctx, to, &slack.WebhookMessage{DeleteOriginal: true}, drawing{})
-}
-
 // urlLasts is how long a response_url takes posts.
 const urlLasts = 30 * time.Minute
 
@@ -232,7 +228,7 @@ func (s *Slack) tell(ctx context.Context, to asker, m *slack.WebhookMessage, d d
 			return err
 		}
 	}
-	if m.DeleteOriginal || to.channel == "" && to.user == "" {
+	if to.channel == "" && to.user == "" {
 		return nil
 	}
 	if to.channel == "" {

@@ -59,7 +59,7 @@ type Options struct {
 	// Teams are the names of all teams, for Check.
 	Teams []string
 
-	Answer       time.Duration // "Working on it" after this long; default 1.5 s
+	Answer       time.Duration // "Working on it" after this long; default 3 s
 	ArchiveAfter time.Duration // after the end of an incident; default 1 h
 	Every        time.Duration // between messages of a channel; default 1 s
 	Edits        time.Duration // between edits of a message; default 2 s
@@ -126,7 +126,7 @@ func New(o Options) (*Slack, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 1500 * time.Millisecond, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second, &o.Every: time.Second, &o.Settle: 3 * time.Second, &o.Homes: time.Minute} {
+	for d, def := range map[*time.Duration]time.Duration{&o.Answer: 3 * time.Second, &o.ArchiveAfter: time.Hour, &o.Retry: time.Second, &o.Every: time.Second, &o.Settle: 3 * time.Second, &o.Homes: time.Minute} {
 		if *d <= 0 {
 			*d = def
 		}
