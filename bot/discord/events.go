@@ -213,7 +213,7 @@ func (d *Discord) instant(ctx context.Context, i interaction, by commands.Person
 				values := map[string]string{}
 				maps.Copy(values, t.Values)
 				values["incident"] = incident
-				f, ok := d.formOf(ctx, l, values, again)
+				f, ok := d.formOf(ctx, l, values, again, by)
 				return sayForm, f, ok
 			}
 		}

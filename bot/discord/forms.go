@@ -32,7 +32,7 @@ func cardForms(id string, open bool) []form {
 
 // formOf is a verb's form with what is known of it already; again is the key
 // of what was typed in it, or "".
-func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string, again string) (map[string]any, bool) {
+func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string, again string, by commands.Person) (map[string]any, bool) {
 	incident := values["incident"]
 	var ask []commands.Param
 	for _, want := range []bool{true, false} { // what is needed comes first
@@ -57,7 +57,7 @@ func (d *Discord) formOf(ctx context.Context, l leaf, values map[string]string, 
 			in.Style, in.MaxLength, in.Value = discordgo.TextInputParagraph, maxTyped, clip(values[p.Name], maxTyped)
 		}
 		if in.Value == "" && p.Kind == commands.ParamRenewal {
-			in.Value = d.onlyOne(ctx, "/"+l.verb.Name+" ")
+			in.Value = d.onlyOne(ctx, "/"+l.verb.Name+" ", by)
 		}
 		rows = append(rows, discordgo.ActionsRow{Components: []discordgo.MessageComponent{in}})
 	}
@@ -84,11 +84,12 @@ func placeholder(p commands.Param) string {
 	return p.Summary
 }
 
-// onlyOne is the one completion of a line, "" when there are several.
-func (d *Discord) onlyOne(ctx context.Context, line string) string {
+// onlyOne is the one completion of a line for a person, "" when there are
+// several, or they may not look.
+func (d *Discord) onlyOne(ctx context.Context, line string, by commands.Person) string {
 	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
-	if all := d.o.Rooms.Complete(ctx, line, "main", ""); len(all) == 1 {
+	if all := d.o.Rooms.Complete(ctx, line, "main", by.ID); len(all) == 1 {
 		return strings.TrimPrefix(all[0], line)
 	}
 	return ""

@@ -133,7 +133,7 @@ func (d *Discord) wants(ctx context.Context, i interaction, s said, by commands.
 		if missing {
 			ask := d.askOf(i, s.leaf.verb.Name, or(s.values["incident"], s.values["renewal"]), by)
 			if ask.Subject == "" && s.leaf.verb.Name == "renew approve" {
-				ask.Subject = d.onlyOne(ctx, "/renew approve ")
+				ask.Subject = d.onlyOne(ctx, "/renew approve ", by)
 			}
 			ask.Given = s.values
 			if ask.Subject != "" || s.leaf.verb.Name != "renew approve" {
@@ -146,7 +146,7 @@ func (d *Discord) wants(ctx context.Context, i interaction, s said, by commands.
 	if !missing {
 		return nil, false
 	}
-	return d.formOf(ctx, s.leaf, s.values, "")
+	return d.formOf(ctx, s.leaf, s.values, "", by)
 }
 
 // filledLines are the lines that a filled form stands for. refused: what is

@@ -2,6 +2,8 @@ package discord
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -185,4 +187,43 @@ func TestCompleteToWhoMayLook(t *testing.T) {
 			t.Errorf("%s is offered %q %s", name, names, a.Refused)
 		}
 	}
+}
+
+// oneRenewal is a desk that completes every line with its sole renewal.
+type oneRenewal struct{ echoDesk }
+
+func (*oneRenewal) Complete(_ context.Context, line, _ string) []string {
+	return []string{line + "R-7"}
+}
+
+// TestFormToWhoMayLook: a form names the sole renewal to who may look alone.
+func TestFormToWhoMayLook(t *testing.T) {
+	t.Parallel()
+	rooms := bot.New(bot.Options{Desk: &oneRenewal{}, Log: bottest.NewLog(), MayRead: func(_ context.Context, _, person string) bool {
+		return person == who("ana").ID
+	}})
+	st := start(t, bottest.NewDiscord(t), rooms, Options{Verbs: commands.Verbs(), Params: commands.ParamsOf, Forms: approval{}}).up(t)
+	for name, sees := range map[string]bool{"ana": true, "carl": false} {
+		for _, verb := range []string{"renew approve", "renew deny"} {
+			l, ok := st.cmds.leaves[st.cmds.paths[verb]]
+			if !ok {
+				t.Fatalf("no %s", verb)
+			}
+			f, _ := st.wants(t.Context(), interaction{Channel: main}, said{leaf: l, values: map[string]string{}, known: true}, who(name))
+			b, err := json.Marshal(f)
+			if err != nil || len(f) == 0 || strings.Contains(string(b), "R-7") != sees {
+				t.Errorf("%s to %s: %s %v", verb, name, b, err)
+			}
+		}
+	}
+}
+
+// approval is a desk with the form of an approval alone.
+type approval struct{ fussy }
+
+func (approval) Form(_ context.Context, ask commands.FormAsk) (commands.Form, error) {
+	if ask.Verb != "renew approve" {
+		return commands.Form{}, errors.New("no form")
+	}
+	return commands.Form{Verb: ask.Verb, Subject: ask.Subject, Title: "Approve " + ask.Subject, Fields: []commands.FormField{{Param: commands.Param{Name: "reason", Kind: commands.ParamText}, Label: "Reason"}}}, nil
 }
