@@ -99,6 +99,9 @@ func (f *Feed) run(ctx context.Context, room string) {
 		if err == nil {
 			err = w.run(ctx)
 		}
+		if w != nil && w.through {
+			n = 0 // it went well until now
+		}
 		if errors.Is(err, errEnded) && f.end(room) {
 			return
 		}
@@ -114,10 +117,11 @@ func (f *Feed) run(ctx context.Context, room string) {
 // follower reads one room.
 type follower struct {
 	*Feed
-	room   string
-	cursor int               // the mark of the last change taken
-	lines  map[string]string // by request: who said what
-	order  []string
+	room    string
+	cursor  int               // the mark of the last change taken
+	through bool              // all that was said before it began is taken
+	lines   map[string]string // by request: who said what
+	order   []string
 
 	retired map[string]int // by id: the revision of a message whose buttons were taken away
 }
@@ -178,6 +182,7 @@ func (w *follower) run(ctx context.Context) error {
 			return err
 		}
 	}
+	w.through = true
 	for m := range news {
 		w.remember(m)
 		if err := w.take(ctx, m); err != nil {

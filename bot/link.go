@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -129,8 +130,9 @@ func (l *Link) Begin() bool {
 // End ends a piece of work.
 func (l *Link) End() { l.work.Done() }
 
-// Close takes nothing more and waits for what was taken; after 3 s, or when
-// ctx ends, the rest stays on the record for the next start.
+// Close takes nothing more and waits for what was taken; after 3 s the rest is
+// told to end and stays on the record for the next start. What does not end is
+// left when ctx ends.
 func (l *Link) Close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
@@ -144,8 +146,17 @@ func (l *Link) Close(ctx context.Context) error {
 	case <-wait.Done():
 	}
 	l.endWork()
-	<-done
-	return nil
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	default:
+		return fmt.Errorf("work of %s does not end: %w", l.o.Name, ctx.Err())
+	}
 }
 
 // Pause waits before the next try: as long as the platform asks, else twice as
