@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -126,23 +125,6 @@ func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "incidents", p)
 }
 
-// entryView is an entry of the timeline.
-type entryView struct {
-	ID, By, Kind, Text, Link string
-	At, Recorded             time.Time
-	NewDay                   bool
-	Late                     bool // written down more than a minute after it happened
-	Version                  int
-	Facts                    []commands.Fact
-	Hosts                    []commands.Row
-	Output                   string
-	Images                   []imageView
-	Faults                   []commands.Row // of a rehearsal
-}
-
-// imageView is an image of a pinned message; Path is "" when it was not kept.
-type imageView struct{ Name, Path, Left string }
-
 // shownEntries is how many entries of a long timeline are shown at first.
 const shownEntries = 200
 
@@ -191,123 +173,6 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
 	e := commands.EstatePage{At: i.At, Standings: i.Standings}
 	p.Rows, p.Addresses, p.Picture = estateRows(e), addressRows(e), picture(i.Draft)
 	s.show(w, r, http.StatusOK, "incident", p)
-}
-
-func entryViews(p commands.IncidentPage) []entryView {
-	var all []entryView
-	day := ""
-	for _, e := range p.Timeline {
-		v := entryView{
-			ID: e.ID, By: e.By.Name, Kind: e.Kind, Text: e.Text, At: e.At, Recorded: e.Recorded, Version: e.Version,
-			Late: e.Recorded.Sub(e.At) > time.Minute,
-		}
-		if strings.HasPrefix(e.Link, "https://") || localPath(e.Link) == e.Link {
-			v.Link = e.Link
-		}
-		if d := e.At.UTC().Format(time.DateOnly); d != day {
-			day, v.NewDay = d, true
-		}
-		fact := func(name, value string) {
-			if value != "" {
-				v.Facts = append(v.Facts, commands.Fact{Name: name, Value: value})
-			}
-		}
-		if c := e.Evidence.Check; c.Certificate != "" {
-			fact("Certificate", c.Certificate)
-			fact("Verdict", c.Verdict)
-			fact("Cause", c.Cause)
-			for _, h := range c.Hosts {
-				until := ""
-				if !h.NotAfter.IsZero() {
-					until = stamp(h.NotAfter)
-				}
-				v.Hosts = append(v.Hosts, commands.Row{State: h.State, Cells: []string{h.Host, h.Address, strings.ReplaceAll(strings.Join(h.Findings, ", "), "_", " "), until, h.Serial}})
-			}
-		}
-		if st := e.Evidence.Step; st.Renewal != "" {
-			fact("Renewal", st.Renewal)
-			fact("Step", st.Step+", "+st.Outcome)
-			fact("Host", st.Host)
-			fact("Challenge", st.Challenge)
-			fact("Order", st.Order)
-			fact("Serial before", st.BeforeSerial)
-			fact("Serial after", st.AfterSerial)
-			fact("Fingerprint after", st.AfterSHA256)
-			fact("Issuer", st.Issuer)
-			if st.Took > 0 {
-				fact("Took", took(st.Took))
-			}
-			v.Output = st.Output
-		}
-		if a := e.Evidence.Approval; a.Renewal != "" {
-			fact("Renewal", a.Renewal)
-			fact("Decision", a.Decision)
-			fact("Asked by", a.AskedBy)
-			fact("Decided by", a.By)
-			fact("Reason", a.Reason)
-		}
-		if a := e.Evidence.Alert; a.Source != "" {
-			fact("From", a.Source)
-			fact("Certificate", a.Certificate)
-			fact("Their id", a.ID)
-			fact("Their severity", a.Severity)
-			fact("State", a.State)
-			if !a.Started.IsZero() {
-				fact("Started, they say", stamp(a.Started))
-			}
-			if a.Count > 1 {
-				fact("Alerts", fmt.Sprint(a.Count))
-			}
-			fact("Their link", a.Link)
-		} else if a.Certificate != "" {
-			fact("Certificate", a.Certificate)
-			fact("Posted in", a.Room)
-		}
-		if h := e.Evidence.Rehearsal; h.Certificate != "" {
-			fact("Certificate", h.Certificate)
-			fact("Rehearsal", map[bool]string{true: "good: it could have been renewed", false: "failed: it could not have been renewed"}[h.OK])
-			if !h.LastGood.IsZero() {
-				fact("Last good", stamp(h.LastGood))
-			} else if !h.OK {
-				fact("Last good", "never")
-			}
-			for _, f := range h.Faults {
-				v.Faults = append(v.Faults, commands.Row{State: commands.StateCritical, Cells: []string{f.Level, f.Subject, f.Addresses, strings.ReplaceAll(f.Finding, "_", " "), f.Cause}})
-			}
-		}
-		if f := e.Evidence.Forgotten; len(f.Lines) > 0 {
-			fact("Stands there now", f.As)
-			fact("Lines rewritten", fmt.Sprint(len(f.Lines)))
-		}
-		if !e.Evidence.Check.Overdue.IsZero() {
-			fact("Renewal overdue since", stamp(e.Evidence.Check.Overdue))
-		}
-		if c := e.Evidence.Change; c.What != "" {
-			fact("Changed", c.What)
-			fact("From", c.From)
-			fact("To", c.To)
-		}
-		if pin := e.Evidence.Pin; pin.Message != "" {
-			fact("Pinned by", pin.By.Name)
-			fact("Pinned", stamp(pin.Pinned))
-			if !pin.Edited.IsZero() {
-				fact("Changed by its author", stamp(pin.Edited))
-			}
-			if !pin.Deleted.IsZero() {
-				fact("Deleted by its author", stamp(pin.Deleted))
-			}
-			fact("The message says", pin.Said)
-			for _, i := range pin.Images {
-				one := imageView{Name: i.Name, Left: i.Left}
-				if i.SHA256 != "" {
-					one.Path = "/incident/" + url.PathEscape(e.Incident) + "/image/" + url.PathEscape(i.SHA256)
-				}
-				v.Images = append(v.Images, one)
-			}
-		}
-		all = append(all, v)
-	}
-	return all
 }
 
 // imageTypes are the media types of images that are served, to be looked at

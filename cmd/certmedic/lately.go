@@ -18,7 +18,7 @@ import (
 // was open, what is new and what ended lately is read.
 type lately struct {
 	mu    sync.Mutex
-	max   int             // the newest number that was looked at
+	last  int             // the newest number that was looked at
 	open  map[string]bool // ids that were not over when they were last looked at
 	ended map[string]bool // ids that were over
 }
@@ -49,11 +49,11 @@ func (l *lately) list(ctx context.Context, book *incident.Book, now time.Time) (
 	for id := range l.open {
 		ended[id] = true
 	}
-	max, err := strconv.Atoi(strings.TrimPrefix(newest[0].ID, "INC-"))
+	last, err := strconv.Atoi(strings.TrimPrefix(newest[0].ID, "INC-"))
 	if err != nil {
 		return nil, fmt.Errorf("the number of %s: %w", newest[0].ID, err)
 	}
-	for n := l.max + 1; n <= max; n++ {
+	for n := l.last + 1; n <= last; n++ {
 		ended["INC-"+strconv.Itoa(n)] = true
 	}
 	for id := range ended {
@@ -71,7 +71,7 @@ func (l *lately) list(ctx context.Context, book *incident.Book, now time.Time) (
 			all = append(all, i)
 		}
 	}
-	l.max, l.open, l.ended = max, open, ended
+	l.last, l.open, l.ended = last, open, ended
 	return all, nil
 }
 
