@@ -90,7 +90,7 @@ func TestSlackInjection(t *testing.T) {
 	a.until("the draft", func() bool { return strings.Contains(a.f.Everything("ana", room.ID), "-postmortem.md") })
 	a.until("the page", func() bool { return len(a.f.Views("ana", "home")) > 0 })
 	seen := a.f.Everything("ana", room.ID)
-	for _, word := range []string{"noteword", "impactword", "tempword", "statusword", "updateword", "pinned", "closeword"} {
+	for _, word := range []string{"noteword", "impactword", "tempword", "statusword", "updateword", "pinned", "closeword", `Nobody here is called "everyone"`} {
 		if !strings.Contains(seen, word) {
 			t.Errorf("%s was not said at all", word)
 		}
