@@ -69,7 +69,8 @@ func (d *Discord) event(g *gatewaySession, p packet) {
 
 // receive takes an interaction: what is answered at once is answered; the rest
 // is recorded, acknowledged, and worked on. done tells, once it is on the
-// record or refused, whether respond was used.
+// record or refused, whether respond was used. It is long because the order in
+// which an interaction is judged can be read in one place.
 func (d *Discord) receive(ctx context.Context, i interaction, raw []byte, respond responder, done func(answered bool)) {
 	by, no := d.who(i)
 	later := func(what func() (kind int, data any)) {

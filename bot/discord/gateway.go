@@ -79,11 +79,9 @@ func (d *Discord) listen(ctx context.Context) error {
 	return nil
 }
 
-// hold runs one connection until it ends. held says that it was ready. A nil
-// error: Discord asked for another connection.
-func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+// dial opens a connection: to the session's own address, or to the one that
+// Discord gives for a new one.
+func (d *Discord) dial(ctx context.Context, g *gatewaySession) (*websocket.Conn, error) {
 	begin, stop := context.WithTimeout(ctx, d.o.Connect)
 	defer stop()
 	at := g.url
@@ -93,18 +91,18 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 			Limit startLimit `json:"session_start_limit"`
 		}
 		if err := d.api.call(begin, http.MethodGet, "gateway/bot", nil, &answer); err != nil {
-			return false, err
+			return nil, err
 		}
 		if at = answer.URL; g.id == "" {
 			if err := answer.Limit.spare(d.o.Now().Sub(g.begun)); err != nil {
-				return false, err
+				return nil, err
 			}
 		}
 	}
 	u, err := url.Parse(at)
 	if err != nil || u.Scheme != "wss" && u.Scheme != "ws" {
 		g.forget()
-		return false, errors.New("the gateway has no address")
+		return nil, errors.New("the gateway has no address")
 	}
 	if !strings.HasSuffix(u.Path, "/") {
 		u.Path += "/"
@@ -116,7 +114,20 @@ func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err e
 	}
 	if err != nil {
 		g.url = "" // the next try asks for the address; the session stays
-		return false, fmt.Errorf("connect to the gateway: %w", err)
+		return nil, fmt.Errorf("connect to the gateway: %w", err)
+	}
+	return c, nil
+}
+
+// hold runs one connection until it ends. held says that it was ready. A nil
+// error: Discord asked for another connection. It is long because each kind of
+// packet is a case of one loop, which shares what the connection is at.
+func (d *Discord) hold(ctx context.Context, g *gatewaySession) (held bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c, err := d.dial(ctx, g)
+	if err != nil {
+		return false, err
 	}
 	w := &wire{c: c}
 	var parts sync.WaitGroup
