@@ -21,7 +21,7 @@ type Speaker interface {
 	Parcels(ctx context.Context, m Message, said Said) ([]Parcel, error)
 	// Retired is how a message that was said is said without its useless
 	// buttons; no Lane: it stands nowhere.
-	Retired(m Message) (Parcel, error)
+	Retired(m Message, said Said) (Parcel, error)
 	// Ended reports a room of which nothing is said for now: its channel is
 	// archived. What it says waits until it is followed again.
 	Ended(room string) bool
@@ -32,7 +32,7 @@ type Speaker interface {
 // Said is what a platform cannot see of a message by itself.
 type Said struct {
 	Line string // who said what, when the message answers it: "ana on Slack: /renew media"
-	Over bool   // its incident has ended
+	Gone []int  // buttons, by their place, of incidents that have ended
 }
 
 // FeedOptions are what a Feed is made of.
@@ -123,7 +123,7 @@ type follower struct {
 	lines   map[string]string // by request: who said what
 	order   []string
 
-	retired map[string]int // by id: the revision of a message whose buttons were taken away
+	retired map[string]string // by id: as what a message stands whose buttons were taken away
 }
 
 // CursorKey is the note of how far a room was followed.
@@ -131,6 +131,9 @@ func CursorKey(room string) string { return "mark/" + room }
 
 func (f *Feed) follow(ctx context.Context, room string) (*follower, error) {
 	w := &follower{Feed: f, room: room, lines: map[string]string{}}
+	if err := w.readRetired(ctx); err != nil {
+		return nil, err
+	}
 	ns, err := f.o.Notes.List(ctx, CursorKey(room))
 	if err != nil {
 		return nil, err
@@ -169,6 +172,10 @@ func (w *follower) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	news := w.o.Rooms.Mirror(ctx, w.room, w.o.Link.o.Name)
+	var changed <-chan struct{}
+	if w.room == "main" && w.o.Incidents != nil {
+		changed = w.o.Incidents.Changed(ctx)
+	}
 	ms, err := w.o.Rooms.MirrorMessages(ctx, w.room, w.o.Link.o.Name)
 	if err != nil {
 		return err
@@ -183,13 +190,33 @@ func (w *follower) run(ctx context.Context) error {
 		}
 	}
 	w.through = true
-	for m := range news {
-		w.remember(m)
-		if err := w.take(ctx, m); err != nil {
+	if changed != nil {
+		if err := w.retire(ctx, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	for {
+		select {
+		case m, more := <-news:
+			if !more {
+				return nil
+			}
+			w.remember(m)
+			if err := w.take(ctx, m); err != nil {
+				return err
+			}
+		case _, more := <-changed:
+			if !more && ctx.Err() != nil {
+				return nil
+			}
+			if !more {
+				changed = w.o.Incidents.Changed(ctx)
+			}
+			if err := w.retire(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // remember keeps a person's line for the answer to quote.
@@ -213,11 +240,15 @@ func (w *follower) take(ctx context.Context, m Message) error {
 	if w.o.Speaker.Ended(w.room) {
 		return errEnded
 	}
-	over := w.over(ctx)
+	var ends map[string]bool
+	if w.room != "main" || slices.ContainsFunc(m.Reply.Buttons, Stale) {
+		ends = w.ends(ctx)
+	}
+	g := gone(w.room, m.Reply.Buttons, ends)
 	var ps []Parcel
 	if m.For != "" && w.o.Rooms.Reads(ctx, m.Room, m.For) || m.For == "" && m.By.Platform == Bot.Platform {
 		var err error
-		if ps, err = w.o.Speaker.Parcels(ctx, m, Said{Line: w.lines[m.Request], Over: over}); err != nil {
+		if ps, err = w.o.Speaker.Parcels(ctx, m, Said{Line: w.lines[m.Request], Gone: g}); err != nil {
 			return err
 		}
 	}
@@ -225,7 +256,13 @@ func (w *follower) take(ctx context.Context, m Message) error {
 		return err
 	}
 	w.cursor = m.Mark
-	return w.retire(ctx, over)
+	if delete(w.retired, m.ID); len(g) > 0 {
+		w.retired[m.ID] = retiredAs(m, g)
+	}
+	if w.room == "main" {
+		return nil // its incidents end elsewhere
+	}
+	return w.retire(ctx, ends)
 }
 
 // Twice reports what a channel was told lately by another room: an incident

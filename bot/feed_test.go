@@ -35,7 +35,7 @@ func (s *speaker) Parcels(_ context.Context, m bot.Message, _ bot.Said) ([]bot.P
 	return nil, nil
 }
 
-func (s *speaker) Retired(bot.Message) (bot.Parcel, error) { return bot.Parcel{}, nil }
+func (s *speaker) Retired(bot.Message, bot.Said) (bot.Parcel, error) { return bot.Parcel{}, nil }
 func (s *speaker) Ended(string) bool                       { return false }
 func (s *speaker) Taken(bot.Message)                       {}
 

@@ -53,8 +53,8 @@ func TestCloseWaits(t *testing.T) {
 		want time.Duration
 		left bool
 	}{
-		"by itself":     {func(*bot.Link) <-chan time.Time { return time.After(2 * time.Second) }, 2 * time.Second, false},
-		"when told":     {func(l *bot.Link) <-chan time.Time { <-l.Working().Done(); return time.After(time.Second) }, 4 * time.Second, false},
+		"by itself":   {func(*bot.Link) <-chan time.Time { return time.After(2 * time.Second) }, 2 * time.Second, false},
+		"when told":   {func(l *bot.Link) <-chan time.Time { <-l.Working().Done(); return time.After(time.Second) }, 4 * time.Second, false},
 		"not in time": {func(*bot.Link) <-chan time.Time { return time.After(time.Hour) }, 10 * time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {

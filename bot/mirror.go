@@ -3,8 +3,6 @@ package bot
 import (
 	"context"
 	"strings"
-
-	"github.com/certmedic/certmedic/commands"
 )
 
 // This file holds how a platform mirrors a room: it reads what everybody sees,
@@ -54,31 +52,4 @@ func (m Message) Unasked(platform string) string {
 		return ""
 	}
 	return id
-}
-
-// later are the verbs about an incident that make sense after its end.
-var later = map[string]bool{"show": true, "timeline": true, "postmortem": true, "export": true, "list": true, "reopen": true, "task": true}
-
-// Stale reports a button that an incident's end has made useless.
-func Stale(b commands.Button) bool {
-	rest, ok := strings.CutPrefix(b.Command, "/incident ")
-	verb, _, _ := strings.Cut(rest, " ")
-	return ok && !later[verb]
-}
-
-// Over reports whether a room's incident has ended; not what is no incident's.
-func Over(ctx context.Context, incidents Incidents, room string) (bool, error) {
-	if room == "main" || incidents == nil {
-		return false, nil
-	}
-	is, err := incidents.Incidents(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, i := range is {
-		if strings.EqualFold(i.ID, room) {
-			return !i.Open, nil
-		}
-	}
-	return false, nil
 }

@@ -136,23 +136,25 @@ func AllDone(t testing.TB, in *bot.Inbox, n int) {
 type Book struct {
 	mu      sync.Mutex
 	all     map[string]bot.Incident
-	changed chan struct{}
+	changed []chan struct{}
 }
 
 // NewBook makes an empty Book.
 func NewBook() *Book {
-	return &Book{all: map[string]bot.Incident{}, changed: make(chan struct{}, 1)}
+	return &Book{all: map[string]bot.Incident{}}
 }
 
 // Set adds an incident, or changes it. Its card is made of its topic.
 func (b *Book) Set(i bot.Incident) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	i.Card = commands.Reply{State: commands.StateCritical, Headline: i.Topic, Incident: i.ID}
 	b.all[i.ID] = i
-	b.mu.Unlock()
-	select {
-	case b.changed <- struct{}{}:
-	default:
+	for _, c := range b.changed {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -168,4 +170,18 @@ func (b *Book) Incidents(context.Context) ([]bot.Incident, error) {
 }
 
 // Changed implements bot.Incidents.
-func (b *Book) Changed(context.Context) <-chan struct{} { return b.changed }
+func (b *Book) Changed(context.Context) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := make(chan struct{}, 1)
+	b.changed = append(b.changed, c)
+	return c
+}
+
+// Resolvable is a reply for main with a button about each of INC-7 and INC-8
+// that their end makes useless, and two that it does not.
+func Resolvable() commands.Reply {
+	return commands.Reply{State: commands.StateGood, Headline: "media is good again", Public: true, Buttons: []commands.Button{
+		{Label: "Resolve INC-7", Command: "/incident resolve INC-7"}, {Label: "Resolve INC-8", Command: "/incident resolve inc-8 as INC-7 was"},
+		{Label: "Open INC-7", Command: "/incident show INC-7"}, {Label: "Declare", Command: "/incident declare media --cert media"}}}
+}

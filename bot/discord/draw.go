@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -218,7 +219,7 @@ func (m *message) buttons(y say) {
 	}
 	var all []one
 	for i, b := range y.Reply.Buttons {
-		if id := pressID(y.Room, y.ID, i, b.Label); strings.TrimSpace(b.Label) != "" && !(y.Over && bot.Stale(b)) && utf8.RuneCountInString(id) <= maxID && len(all) < maxMenu {
+		if id := pressID(y.Room, y.ID, i, b.Label); strings.TrimSpace(b.Label) != "" && !slices.Contains(y.Gone, i) && utf8.RuneCountInString(id) <= maxID && len(all) < maxMenu {
 			all = append(all, one{b, id})
 		}
 	}

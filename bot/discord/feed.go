@@ -27,7 +27,7 @@ type say struct {
 	Text  string         `json:"text,omitempty"`
 	Users []string       `json:"users,omitempty"`
 	At    time.Time      `json:"at,omitzero"`    // when it was said; what is drawn does not depend on when it is drawn
-	Over  bool           `json:"over,omitempty"` // without buttons about an incident that has ended
+	Gone  []int          `json:"gone,omitempty"` // buttons that are left out: their incident has ended
 	File  commands.File  `json:"file,omitzero"`
 
 	// App and Token are of the interaction that this answers, asked at Asked:
@@ -43,7 +43,7 @@ type speaker struct{ *Discord }
 // Parcels implements bot.Speaker.
 func (d speaker) Parcels(ctx context.Context, m bot.Message, said bot.Said) ([]bot.Parcel, error) {
 	y := d.saying(m)
-	y.Over = said.Over
+	y.Line, y.Gone = said.Line, said.Gone
 	if m.For != "" {
 		return d.unasked(m, y)
 	}
@@ -51,10 +51,7 @@ func (d speaker) Parcels(ctx context.Context, m bot.Message, said bot.Said) ([]b
 	if err != nil || hidden {
 		return nil, err
 	}
-	y.Line = said.Line
-	if a := d.asked(m.Request); a != nil && !a.to.private {
-		y.App, y.Token, y.Asked = a.to.app, a.to.token, a.to.at
-	}
+	d.answers(m, &y)
 	c, _ := d.channelOf(m.Room) // when it is being made, the parcel waits for it
 	if y.Token == "" && d.feed.Twice(m.Room, c.ID, y.Reply) {
 		return nil, nil
@@ -62,10 +59,20 @@ func (d speaker) Parcels(ctx context.Context, m bot.Message, said bot.Said) ([]b
 	return parcels(m.Room, m, y)
 }
 
+// answers has what is said stand in the place of the deferral that it answers.
+func (d *Discord) answers(m bot.Message, y *say) {
+	if a := d.asked(m.Request); a != nil && !a.to.private {
+		y.App, y.Token, y.Asked = a.to.app, a.to.token, a.to.at
+	}
+}
+
 // Retired implements bot.Speaker.
-func (d speaker) Retired(m bot.Message) (bot.Parcel, error) {
+func (d speaker) Retired(m bot.Message, said bot.Said) (bot.Parcel, error) {
 	y := d.saying(m)
-	y.Reply.Files, y.Over = nil, true
+	y.Line, y.Gone, y.Reply.Files = said.Line, said.Gone, nil
+	if m.For == "" {
+		d.answers(m, &y) // it may not be said yet
+	}
 	return bot.NewParcel(laneOf(m), m.Key(), y)
 }
 

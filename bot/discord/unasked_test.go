@@ -168,6 +168,51 @@ func TestStale(t *testing.T) {
 	until(t, "the button that was meant is pressed", func() bool { return len(st.desk.Asked("/incident timeline INC-7")) == 1 })
 }
 
+// TestStaleMain: in main too, where nothing more is said: only the buttons of
+// the incident that ended go, what answers somebody still says whom, and the
+// next start edits nothing once more.
+func TestStaleMain(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewDiscord(t)
+	b := bottest.NewBook()
+	b.Set(outage("INC-7"))
+	b.Set(outage("INC-8"))
+	st := start(t, f, nil, Options{Incidents: b}).up(t)
+	st.place(t, "INC-7")
+	st.place(t, "INC-8")
+	has := func(label string) bool { _, b := f.Button("ana", main, label); return b != nil }
+	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: bottest.Resolvable()}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the buttons", func() bool { return has("Resolve INC-7") && has("Resolve INC-8") && has("Declare") })
+	i := outage("INC-7")
+	i.Open = false
+	b.Set(i)
+	until(t, "it goes", func() bool { return !has("Resolve INC-7") })
+	if !has("Resolve INC-8") || !has("Declare") || !has("Open INC-7") {
+		t.Errorf("useful buttons went too:\n%s", f.Seen("ana", main))
+	}
+	st.idle(t)
+	st.stop()
+	i = outage("INC-8")
+	i.Open = false
+	b.Set(i) // while nobody looks
+	before := len(f.Calls("update_message"))
+	st = start(t, f, st.rooms, Options{Incidents: b, Notes: st.notes.Cut()}).up(t)
+	until(t, "it goes at the next start", func() bool { return !has("Resolve INC-8") })
+	st.idle(t)
+	st.stop()
+	edits := len(f.Calls("update_message"))
+	st = start(t, f, st.rooms, Options{Incidents: b, Notes: st.notes.Cut()}).up(t)
+	b.Set(i)
+	st.types(t, "ana", main, "/public behind it")
+	st.sees(t, "ana", main, "public: behind it")
+	st.idle(t)
+	if got := len(f.Calls("update_message")); edits <= before || got != edits {
+		t.Errorf("%d edits, then %d, then %d", before, edits, got)
+	}
+}
+
 // TestCompleteToWhoMayLook: who may not look is offered no certificate and no
 // incident.
 func TestCompleteToWhoMayLook(t *testing.T) {

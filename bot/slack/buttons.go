@@ -3,11 +3,11 @@ package slack
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
 
-	"github.com/certmedic/certmedic/bot"
 	"github.com/certmedic/certmedic/commands"
 )
 
@@ -19,7 +19,7 @@ func (d *drawing) buttons(y say) *slack.ActionBlock {
 	var es []slack.BlockElement
 	for i, b := range y.Reply.Buttons {
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: i, Label: b.Label})
-		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons || y.Over && bot.Stale(b) {
+		if err != nil || len(v) > maxValue || strings.TrimSpace(b.Label) == "" || len(es) == maxButtons || slices.Contains(y.Gone, i) {
 			continue
 		}
 		e := slack.NewButtonBlockElement(fmt.Sprintf("press-%d", i), string(v), text(fit(b.Label, maxLabel)))
@@ -59,7 +59,7 @@ func dress(e *slack.ButtonBlockElement, b commands.Button) {
 func besides(y say) slack.BlockElement {
 	var os []*slack.OptionBlockObject
 	for _, b := range y.Beside {
-		if y.Over && b.Button < len(y.Reply.Buttons) && bot.Stale(y.Reply.Buttons[b.Button]) {
+		if slices.Contains(y.Gone, b.Button) {
 			continue
 		}
 		v, err := json.Marshal(pressed{Room: y.Room, Message: y.ID, Button: b.Button})

@@ -32,7 +32,7 @@ type say struct {
 	Channel string   `json:"channel,omitempty"` // another channel that the message leads to
 	Pick    pick     `json:"pick,omitzero"`     // a question
 	Share   bool     `json:"share,omitempty"`   // with a button that shows it to everybody
-	Over    bool     `json:"over,omitempty"`    // without buttons about an incident that has ended
+	Gone    []int    `json:"gone,omitempty"`    // buttons that are left out: their incident has ended
 	Beside  []beside `json:"beside,omitempty"`  // forms that buttons can be opened in
 }
 
@@ -55,10 +55,10 @@ func (s speaker) Parcels(ctx context.Context, m bot.Message, said bot.Said) ([]b
 		return nil, err
 	}
 	if m.For != "" {
-		return s.unasked(m, c, hidden, said.Over)
+		return s.unasked(m, c, hidden, said.Gone)
 	}
 	y := s.saying(m)
-	y.Line, y.Over = said.Line, said.Over
+	y.Line, y.Gone = said.Line, said.Gone
 	if !ok || hidden || s.feed.Twice(m.Room, c.ID, y.Reply) {
 		return nil, nil
 	}
@@ -66,10 +66,10 @@ func (s speaker) Parcels(ctx context.Context, m bot.Message, said bot.Said) ([]b
 }
 
 // Retired implements bot.Speaker.
-func (s speaker) Retired(m bot.Message) (bot.Parcel, error) {
+func (s speaker) Retired(m bot.Message, said bot.Said) (bot.Parcel, error) {
 	c, _ := s.channelOf(m.Room)
 	lane, y := c.ID, s.saying(m)
-	y.Over = true
+	y.Line, y.Gone = said.Line, said.Gone
 	if y.To = m.Unasked("slack"); y.To != "" {
 		lane = personLane(y.To)
 	}

@@ -110,3 +110,45 @@ func TestStaleButtons(t *testing.T) {
 		t.Errorf("%d more edits", got-n)
 	}
 }
+
+// TestStaleMain: in main too, where nothing more is said, also when it ended
+// while nobody looked; the next start edits nothing once more.
+func TestStaleMain(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewSlack(t)
+	b := bottest.NewBook()
+	i := func(id string, open bool) bot.Incident {
+		return bot.Incident{ID: id, Topic: "t", Open: open, Updated: time.Now()}
+	}
+	b.Set(i("INC-7", true))
+	b.Set(i("INC-8", true))
+	st := start(t, f, nil, Options{Incidents: b})
+	has := func(label string) bool { return f.Button("ana", main, label) != nil }
+	if err := st.rooms.Post(t.Context(), commands.Post{Room: "main", Reply: bottest.Resolvable()}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the buttons", func() bool { return has("Resolve INC-7") && has("Resolve INC-8") && has("Declare") })
+	b.Set(i("INC-7", false))
+	until(t, "it goes", func() bool { return !has("Resolve INC-7") })
+	if !has("Resolve INC-8") || !has("Declare") || !has("Open INC-7") {
+		t.Errorf("useful buttons went too:\n%s", f.Seen("ana", main))
+	}
+	idle := func() { until(t, "all is said", func() bool { return st.Status().Waiting == 0 }) }
+	idle()
+	st.stop()
+	b.Set(i("INC-8", false)) // while nobody looks
+	before := len(f.Calls("chat.update"))
+	st = start(t, f, st.rooms, Options{Incidents: b, Notes: st.notes.Cut()})
+	until(t, "it goes at the next start", func() bool { return !has("Resolve INC-8") })
+	idle()
+	st.stop()
+	edits := len(f.Calls("chat.update"))
+	st = start(t, f, st.rooms, Options{Incidents: b, Notes: st.notes.Cut()})
+	b.Set(i("INC-8", false))
+	st.types(t, "ana", main, "/public behind it")
+	st.sees(t, "ana", main, "public: behind it")
+	idle()
+	if got := len(f.Calls("chat.update")); edits <= before || got != edits {
+		t.Errorf("%d edits, then %d, then %d", before, edits, got)
+	}
+}

@@ -23,13 +23,13 @@ const here = "here"
 func personLane(user string) string { return "@" + user }
 
 // unasked are the parcels of a message for one person alone.
-func (s *Slack) unasked(m bot.Message, c channel, hidden, over bool) ([]bot.Parcel, error) {
+func (s *Slack) unasked(m bot.Message, c channel, hidden bool, gone []int) ([]bot.Parcel, error) {
 	to := m.Unasked("slack")
 	if !userID.MatchString(to) {
 		return nil, nil
 	}
 	y := s.saying(m)
-	y.To, y.Over = to, over
+	y.To, y.Gone = to, gone
 	if !hidden {
 		y.In = c.ID
 	}
