@@ -130,7 +130,7 @@ func (b *Outbox) settle(ctx context.Context, l *outLane, p Parcel) {
 	if !quiet {
 		b.err = err
 	}
-	l.busy = false
+	l.busy, l.filled = false, b.o.Now() // who is told counts from when it came there, which may be as late as now
 	i := slices.IndexFunc(l.q, func(q Parcel) bool { return q.N == p.N })
 	if err == nil {
 		l.fails = 0
