@@ -227,6 +227,11 @@ func TestAnswersSurvive(t *testing.T) {
 				quiet := st.types(t, "ana", main, "/echo quietly")
 				f.Fail(op, how)
 				refused := st.types(t, "ana", main, "/panic now") // private
+				t.Cleanup(func() {
+					if t.Failed() {
+						t.Logf("ana sees:\n%s\nquietly: %q\nnow: %q", f.Seen("ana", main), quiet.Text(), refused.Text())
+					}
+				})
 				st.sees(t, "ben", main, "public: aloud")
 				until(t, "the private answers", func() bool {
 					return strings.Contains(quiet.Text(), "echo: quietly") && strings.Contains(refused.Text(), "Internal error")
