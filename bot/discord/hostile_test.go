@@ -182,6 +182,26 @@ func TestDismissed(t *testing.T) {
 	}
 }
 
+// TestDismissedAtOnce: who dismisses it before it is said that it is worked on
+// is told alone as well.
+func TestDismissedAtOnce(t *testing.T) {
+	t.Parallel()
+	f := bottest.NewDiscord(t)
+	st := start(t, f, nil, Options{Answer: time.Second}).up(t)
+	a := st.types(t, "ana", main, "/slow snail")
+	m, there := a.Message()
+	if !there {
+		t.Fatal("nothing to dismiss")
+	}
+	f.DeleteMessage(main, m.ID)
+	until(t, "the word that it is worked on", func() bool { return len(f.Calls("update_original_webhook_message")) > 0 })
+	st.desk.Release("snail")
+	st.sees(t, "ana", main, "slow: snail")
+	if s := f.Seen("ben", main); strings.Contains(s, "snail") {
+		t.Errorf("ben sees it:\n%s", s)
+	}
+}
+
 // TestHoldIsNotLast: the word that it is worked on, when it takes long to be
 // sent, does not stand over the answer.
 func TestHoldIsNotLast(t *testing.T) {

@@ -35,6 +35,9 @@ func (w *worker) alive(to asker) bool {
 
 // hold shows that it is worked on; that it cannot be shown harms nothing.
 func (w *worker) hold(ctx context.Context, to asker, text string) {
+	if w.gone {
+		return // its place was taken away: the answer follows
+	}
 	over, ok := w.d.holding(to.token)
 	if !ok {
 		return
@@ -43,7 +46,7 @@ func (w *worker) hold(ctx context.Context, to asker, text string) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	y := say{Reply: commands.Reply{State: commands.StateRunning, Headline: text}}
-	if err := w.d.api.call(ctx, http.MethodPatch, to.original(), draw(y, ""), nil); dead(err) {
+	if err := w.d.api.call(ctx, http.MethodPatch, to.original(), draw(y, ""), nil); dead(err) && code(err) != unknownMessage { // dismissed: it can be answered all the same
 		w.dead = true
 	}
 }
