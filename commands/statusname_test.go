@@ -51,6 +51,18 @@ func TestStatusNames(t *testing.T) {
 	if err != nil || !strings.Contains(string(md.Data), "watching") || strings.Contains(string(md.Data), "monitoring") {
 		t.Errorf("draft: %s, %v", md.Data, err)
 	}
+	for _, line := range []string{"/help", "/help incident", "/help incident status"} {
+		if text := draw(r.must("zoe", "main", line)); !strings.Contains(text, "Triage|known|watching|resolved") || strings.Contains(text, "|monitoring") || strings.Contains(text, "status identified") {
+			t.Errorf("%s: %s", line, text)
+		}
+	}
+	at := slices.IndexFunc(commands.ParamsCalled(names)("incident status"), func(p commands.Param) bool { return p.Name == "status" })
+	if got := commands.ParamsCalled(names)("incident status")[at].Choices; !slices.Equal(got, []string{"Triage", "known", "watching", "resolved"}) {
+		t.Errorf("to choose from: %q", got)
+	}
+	if got := commands.ParamsOf("incident status")[at].Choices; got[0] != "investigating" {
+		t.Errorf("those of everybody were changed: %q", got)
+	}
 	// Other names later break nothing of what was written.
 	r.desk = linkedRoom(t, func(o *commands.Options) { o.Book = r.book }).desk
 	if p := r.must("ana", "INC-1", "/incident status investigating --reason it fails again"); !strings.HasPrefix(p.Headline, "INC-1 is investigating now, was monitoring.") {

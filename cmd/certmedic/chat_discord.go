@@ -100,6 +100,7 @@ func (p *program) openDiscord() error {
 	o.Rooms, o.Notes, o.Incidents = p.rooms, storeNotes{p.store, "chat/discord/"}, incidents{p}
 	o.Secret = func() (string, error) { return environment("DISCORD_BOT_TOKEN") }
 	o.Pins, o.Forms, o.Private = p.desk, p.desk, p.private
+	o.Params = commands.ParamsCalled(p.cfg.Statuses)
 	o.Now, o.Log = time.Now, p.o.Log
 	if len(p.cfg.Hosts) > 0 {
 		o.Site = "https://" + p.cfg.Hosts[0]
