@@ -162,7 +162,9 @@ func postCompletion(client *http.Client, f *bottest.Discord, to string, i int, v
 	defer resp.Body.Close()
 	var answer struct {
 		Type int
-		Data struct{ Choices []struct{ Name, Value string } }
+		Data struct {
+			Choices []struct{ Name, Value string }
+		}
 	}
 	err = json.NewDecoder(resp.Body).Decode(&answer)
 	took := time.Since(began)

@@ -15,14 +15,30 @@ import (
 	"github.com/certmedic/certmedic/store"
 )
 
-// Random histories of notes, edits, drops, moves, temporary changes, action
-// items, words and merges, on a real record: after each few steps and a
-// restart the draft is the same bytes as before, shows each line that stands
-// where it belongs, none that was dropped, and every temporary change, action
-// item and last word.
+// nights are those in which a zone puts its clocks forward or back: the zone,
+// and the moment of the change.
+var nights = []struct {
+	zone string
+	at   time.Time
+}{
+	{"", time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)},
+	{"Europe/Berlin", time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC)},
+	{"Europe/Berlin", time.Date(2026, 10, 25, 1, 0, 0, 0, time.UTC)},
+	{"America/New_York", time.Date(2026, 3, 8, 7, 0, 0, 0, time.UTC)},
+	{"America/New_York", time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)},
+	{"Australia/Lord_Howe", time.Date(2026, 4, 4, 15, 0, 0, 0, time.UTC)},
+	{"Australia/Lord_Howe", time.Date(2026, 10, 3, 15, 30, 0, 0, time.UTC)},
+}
+
+// Random histories of notes, edits, drops, moves, pins, un-pins, temporary
+// changes, action items, words and merges, on a real record, in nights in which
+// the clocks change: after each few steps and a restart the draft is the same
+// bytes as before, shows each line that stands where it belongs, by both
+// clocks, none that was dropped, and every temporary change, action item and
+// last word.
 func TestRandomRecords(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(len(nights)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, seed)
@@ -49,6 +65,7 @@ type history struct {
 	words map[string]string
 	temps []string
 	tasks []string
+	zone  *time.Location
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -57,8 +74,12 @@ func newHistory(t *testing.T, seed uint64) *history {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	h := &history{t: t, r: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC), s: s,
+	night := nights[seed]
+	h := &history{t: t, r: rand.New(rand.NewPCG(seed, 7)), now: night.at.Add(-2 * time.Hour), s: s, zone: time.UTC,
 		said: map[string]string{}, at: map[string]time.Time{}, words: map[string]string{}}
+	if night.zone != "" {
+		h.zone = zone(t, night.zone)
+	}
 	h.b = incident.NewBook(s, func() time.Time { return h.now })
 	i, err := h.b.Declare(t.Context(), incident.Declaration{Title: "t", By: person}, false)
 	if err != nil {
@@ -76,7 +97,9 @@ func (h *history) step(n int) {
 	c := incident.Change{By: person}
 	text := fmt.Sprintf("line%dx", n) // no text is part of another
 	var err error
-	switch what := h.r.IntN(12); {
+	switch what := h.r.IntN(13); {
+	case what == 12: // another incident with a line of its own, merged in
+		err = h.merge(text)
 	case what == 9: // a chat message, pinned and perhaps again
 		var p incident.Pinned
 		p, err = h.b.Pin(ctx, h.id, incident.Pin{Message: fmt.Sprint("m", h.r.IntN(4)), Author: person, Text: text, By: person, At: h.now.Add(-time.Minute)})
@@ -133,6 +156,31 @@ func (h *history) step(n int) {
 	}
 }
 
+// merge declares another incident with a line and merges it into this one.
+func (h *history) merge(text string) error {
+	ctx := h.t.Context()
+	o, err := h.b.Declare(ctx, incident.Declaration{Title: "another", By: person}, true)
+	if err != nil {
+		return err
+	}
+	at := h.now.Add(-time.Duration(h.r.IntN(5000)) * time.Second)
+	if _, _, _, err = h.b.Append(ctx, o.ID, incident.Entry{By: person, Text: text, At: at}); err != nil {
+		return err
+	}
+	if _, _, err = h.b.Merge(ctx, o.ID, h.id, incident.Change{By: person}); err != nil {
+		return err
+	}
+	tl, err := h.b.Timeline(ctx, h.id)
+	for _, e := range tl {
+		if strings.Contains(e.Text, text) {
+			h.said[e.ID], h.at[e.ID] = e.Text, at
+			return err
+		}
+	}
+	h.t.Errorf("%q did not come with the incident merged in", text)
+	return err
+}
+
 func (h *history) draft(b *incident.Book) Draft {
 	t, ctx := h.t, h.t.Context()
 	i, err := b.Incident(ctx, h.id)
@@ -147,7 +195,7 @@ func (h *history) draft(b *incident.Book) Draft {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Record{Incident: i, Timeline: tl, History: all})
+	return New(Record{Incident: i, Timeline: tl, History: all, Zone: h.zone})
 }
 
 func (h *history) check() {
@@ -168,8 +216,13 @@ func (h *history) check() {
 				row = l
 			}
 		}
-		if !strings.Contains(row, h.at[id].UTC().Format("15:04")) || !strings.Contains(row, id) {
+		cells := strings.Split(row, " | ")
+		if !strings.HasSuffix(strings.TrimPrefix(cells[0], "| "), h.at[id].UTC().Format("15:04")) && !strings.Contains(cells[0], h.at[id].UTC().Format("15:04:05")) || !strings.Contains(row, id) {
 			t.Errorf("%s %q at %s has the row %q", id, text, h.at[id], row)
+		}
+		there := h.at[id].In(h.zone)
+		if h.zone != time.UTC && (len(cells) < 2 || !strings.HasSuffix(cells[1], there.Format("15:04 MST")) && !strings.HasSuffix(cells[1], there.Format("15:04:05 MST"))) {
+			t.Errorf("%s %q at %s is not at %s in the row %q", id, text, h.at[id], there, row)
 		}
 	}
 	want := len(h.said) + len(h.temps) + len(h.tasks)
