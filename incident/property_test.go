@@ -20,8 +20,10 @@ func TestRandomHistories(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			id := declare(t, b).ID
 			for range 60 {
-				w.add(time.Duration(r.Int64N(int64(10 * time.Minute))))
-				randomStep(t, b, w, r, id, seed%2 == 0) // calm: nothing is corrected or ended, so that the metrics must add up
+				w.add(time.Duration(r.Int64N(int64(10 * time.Minute))).Truncate(time.Second))
+				was := must[[]Entry](t)(b.History(t.Context(), id))
+				said := randomStep(t, b, w, r, id, seed%2 == 0) // calm: nothing is corrected or ended, so that the metrics must add up
+				twoClocks(t, was, must[[]Entry](t)(b.History(t.Context(), id)), w.now(), said)
 			}
 			holds(t, b, id, w.now())
 			again := NewBook(b.s, w.now) // a restart
@@ -32,13 +34,38 @@ func TestRandomHistories(t *testing.T) {
 	}
 }
 
-func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm bool) {
+// twoClocks checks the lines that a change added: each was recorded now, and
+// happened when it was said to (said; zero: now), or when what it corrects or
+// came from did. What was there before keeps both its times.
+func twoClocks(t *testing.T, was, is []Entry, now, said time.Time) {
+	t.Helper()
+	at := map[time.Time]bool{now: true, said: true}
+	for n, e := range is {
+		if n < len(was) {
+			if !e.At.Equal(was[n].At) || !e.Recorded.Equal(was[n].Recorded) {
+				t.Errorf("%s version %d happened at %s and was recorded at %s; before it was %s and %s", e.ID, e.Version, e.At, e.Recorded, was[n].At, was[n].Recorded)
+			}
+			at[e.At] = true
+			continue
+		}
+		if !e.Recorded.Equal(now) {
+			t.Errorf("%s version %d %q was recorded at %s, and it was %s", e.ID, e.Version, e.Text, e.Recorded, now)
+		}
+		if !at[e.At] {
+			t.Errorf("%s version %d %q happened at %s; it was %s, said to be %s", e.ID, e.Version, e.Text, e.At, now, said)
+		}
+	}
+}
+
+// randomStep changes something, and returns when that is said to have happened.
+func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm bool) (said time.Time) {
 	ctx := t.Context()
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	c := Change{By: []Person{ana, ben}[r.IntN(2)], Key: pick("", "", fmt.Sprint(r.IntN(40)))}
 	if r.IntN(3) == 0 {
-		c.At = w.now().Add(-time.Duration(r.Int64N(int64(3 * time.Hour))))
+		c.At = w.now().Add(-time.Duration(r.Int64N(int64(3 * time.Hour)))).Truncate(time.Second)
 	}
+	said = c.At
 	if r.IntN(2) == 0 {
 		c.Reason = "because"
 	}
@@ -57,7 +84,8 @@ func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm b
 	case 4:
 		_, err = b.Resolve(ctx, id, []string{"a", "b"}[:r.IntN(3)], c)
 	case 5:
-		_, err = b.SetMilestone(ctx, id, Milestone{Kind: pick(milestoneKinds...), Source: pick("said", "measured", "derived"), At: w.now().Add(-time.Duration(r.Int64N(int64(5 * time.Hour))))})
+		said = w.now().Add(-time.Duration(r.Int64N(int64(5 * time.Hour)))).Truncate(time.Second)
+		_, err = b.SetMilestone(ctx, id, Milestone{Kind: pick(milestoneKinds...), Source: pick("said", "measured", "derived"), At: said})
 	case 6:
 		_, err = b.ClearMitigated(ctx, id, "again")
 	case 7:
@@ -118,12 +146,13 @@ func randomStep(t *testing.T, b *Book, w *watch, r *rand.Rand, id string, calm b
 	}
 	var elsewhere *PinnedElsewhereError
 	if errors.As(err, &elsewhere) {
-		return // it came with another incident
+		return said // it came with another incident
 	}
 	refusals := []error{ErrReason, ErrFailing, ErrNotFound, ErrState, ErrTemps, ErrOrder, ErrImpactEmpty}
 	if err != nil && !slices.ContainsFunc(refusals, func(known error) bool { return errors.Is(err, known) }) {
 		t.Fatal(err)
 	}
+	return said
 }
 
 // holds checks what is true of every record.
