@@ -120,6 +120,25 @@ func TestWavesOfChecks(t *testing.T) {
 	}
 }
 
+// TestWhatWasPlacedFirst: within a wave the hosts stand in the order in which
+// they were placed, those that were not after them.
+func TestWhatWasPlacedFirst(t *testing.T) {
+	t.Parallel()
+	at := func(n int) incident.Entry {
+		return incident.Entry{ID: fmt.Sprint("E-", n), At: time.Date(2026, 11, 21, 2, n, 0, 0, time.UTC)}
+	}
+	groups := intoWaves([]*host{{name: "a", wave: 2}, {name: "b"}, {name: "c", wave: 1}, {name: "d", wave: 1, placed: at(9)}, {name: "e", wave: 1}, {name: "f", wave: 1, placed: at(3)}})
+	var got []string
+	for _, g := range groups {
+		for _, h := range g.hosts {
+			got = append(got, fmt.Sprint(g.wave, h.name))
+		}
+	}
+	if want := "1f 1d 1c 1e 2a 0b"; strings.Join(got, " ") != want {
+		t.Errorf("%s, want %s", strings.Join(got, " "), want)
+	}
+}
+
 // TestManyWaves: where there is no room, hosts are counted, and nothing touches.
 func TestManyWaves(t *testing.T) {
 	t.Parallel()
