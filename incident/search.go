@@ -272,6 +272,16 @@ func (q *query) where(ctx context.Context, i Incident, read bool) ([]Place, erro
 	if err != nil {
 		return nil, err
 	}
+	// What the incident says of itself comes first, unless a line says more of
+	// it. Of lines only those are read that are shown.
+	most := 0
+	for _, p := range own {
+		most = max(most, bits.OnesCount32(q.in([]byte(strings.ToLower(p.Text)), q.all())))
+	}
+	linesFirst := len(spots) > 0 && bits.OnesCount32(spots[0].has) > most
+	if !linesFirst {
+		spots = spots[:min(len(spots), max(0, q.places-len(own)))]
+	}
 	var places []Place
 	for _, s := range spots {
 		l, err := getLine(q.tx, num, s.line)
@@ -284,12 +294,7 @@ func (q *query) where(ctx context.Context, i Incident, read bool) ([]Place, erro
 		}
 		places = append(places, Place{Entry: e, What: e.Kind, Text: q.around(wordsOf(e, ""))})
 	}
-	// What the incident says of itself comes first, unless a line says more of it.
-	most := 0
-	for _, p := range own {
-		most = max(most, bits.OnesCount32(q.in([]byte(strings.ToLower(p.Text)), q.all())))
-	}
-	if len(spots) > 0 && bits.OnesCount32(spots[0].has) > most {
+	if linesFirst {
 		places = append(places, own...)
 	} else {
 		places = append(own, places...)
