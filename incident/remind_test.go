@@ -145,3 +145,45 @@ func TestRemindersAfterwards(t *testing.T) {
 	must[Incident](t)(b.Reopen(ctx, id, Change{By: ana, Reason: "again"}))
 	step(10*time.Minute, WaitCommander)
 }
+
+// An update that waits for approval is said after 5, 10 and 20 minutes, then
+// every 20; an action item a week before its day, on it, then weekly.
+func TestRemindersOfApprovalAndTask(t *testing.T) {
+	t.Parallel()
+	b, w := testBook(t)
+	ctx := t.Context()
+	id := declare(t, b).ID
+	if _, _, err := b.AddUpdate(ctx, id, Update{Text: "x", Deliveries: []Delivery{{Target: "board", Kind: "mail"}}}, true, Change{By: ana}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := say(t, b, w, id, "U-1", w.now(), 65), []int{5, 10, 20, 40, 60}; !slices.Equal(got, want) {
+		t.Errorf("an update that waits: said after %v minutes, want %v", got, want)
+	}
+	if _, _, err := b.DecideUpdate(ctx, id, "U-1", false, Change{By: ben}); err != nil {
+		t.Fatal(err)
+	}
+	if got := say(t, b, w, id, "U-1", w.now(), 30); got != nil {
+		t.Errorf("decided: %v", got)
+	}
+	due := w.now().Add(10 * day)
+	if _, _, err := b.AddTask(ctx, id, Task{Text: "x", Due: due}, Change{By: ana}); err != nil {
+		t.Fatal(err)
+	}
+	due = must[Incident](t)(b.Incident(ctx, id)).Tasks[0].Due
+	var days []int
+	for range 30 * 4 {
+		w.add(6 * time.Hour)
+		i := must[Incident](t)(b.Incident(ctx, id))
+		for _, r := range must[[]Reminder](t)(b.Due(ctx, id, WaitsOf(i), w.now())) {
+			if err := b.Reminded(ctx, r, w.now()); err != nil {
+				t.Fatal(err)
+			}
+			if r.Kind == "T-1" {
+				days = append(days, int(w.now().Sub(due).Round(day)/day))
+			}
+		}
+	}
+	if want := []int{-7, 0, 7, 14}; !slices.Equal(days, want) {
+		t.Errorf("an action item: said %v days after its day, want %v", days, want)
+	}
+}
