@@ -15,7 +15,7 @@ import (
 const (
 	searchPlaces = 5   // places shown when few incidents are found
 	searchFew    = 3   // incidents; of more one place each is shown
-	searchPage   = 200 // incidents on the page
+	searchPage   = 100 // incidents on the page: each costs the reading of its places
 )
 
 // find searches what somebody may see. Too many words are a Problem.

@@ -93,7 +93,7 @@ func BenchmarkList(b *testing.B) {
 	book := tenThousand(b)
 	for name, f := range map[string]Filter{
 		"one": {Words: "outage 1234"}, "none": {Words: "no such word"}, "open": {Open: true, Limit: 30}, "page": {Limit: 500},
-		"every": {Words: "outage images", Limit: 30}, "line": {Words: "needle"}, "lines": {Words: "resolver record", Limit: 30}, "linespage": {Words: "resolver", Limit: 200},
+		"every": {Words: "outage images", Limit: 30}, "line": {Words: "needle"}, "lines": {Words: "resolver record", Limit: 30}, "linespage": {Words: "resolver", Limit: 100},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
