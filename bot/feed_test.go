@@ -36,8 +36,8 @@ func (s *speaker) Parcels(_ context.Context, m bot.Message, _ bot.Said) ([]bot.P
 }
 
 func (s *speaker) Retired(bot.Message, bot.Said) (bot.Parcel, error) { return bot.Parcel{}, nil }
-func (s *speaker) Ended(string) bool                       { return false }
-func (s *speaker) Taken(bot.Message)                       {}
+func (s *speaker) Ended(string) bool                                 { return false }
+func (s *speaker) Taken(bot.Message)                                 {}
 
 // follows runs a feed of main until stop.
 func follows(t *testing.T, rooms *bot.Rooms, notes bot.Notes, s *speaker) (stop func()) {

@@ -120,9 +120,10 @@ func TestUnaskedShut(t *testing.T) {
 	if s := f.Seen("carl", f.DM("carl")); s != "" {
 		t.Errorf("who may not read the room is told: %s", s)
 	}
-	if notes := strings.Join(st.Status().Notes, "\n"); !strings.Contains(notes, "takes no direct messages") || strings.Contains(notes, "mutter") || st.Status().Error != "" {
+	if notes := strings.Join(st.Status().Notes, "\n"); !strings.Contains(notes, "takes no direct messages") || strings.Contains(notes, "mutter") {
 		t.Errorf("status %+v", st.Status())
 	}
+	until(t, "it is no fault", func() bool { return st.Status().Error == "" }) // a heartbeat may just have been late
 	f.Shut("ben", false)
 	st.out.Release(personLane(bottest.DiscordUser("ben")))
 	st.sees(t, "ben", f.DM("ben"), "mutter-1")
